@@ -1,0 +1,45 @@
+import type { IAuthToken } from './provider.js';
+
+/** What a request wants to do to a package. `create`: add what was not there; `overwrite`: change what is there; `admin`: owners, visibility. */
+export type Action = 'read' | 'create' | 'overwrite' | 'delete' | 'admin';
+
+export const ACTIONS: readonly Action[] = ['read', 'create', 'overwrite', 'delete', 'admin'];
+
+/** One thing in a registry, as scopes name it. `repository` is the repository's name, `protocol` its protocol: a scope may give either first. */
+export interface Resource {
+  readonly repository: string;
+  readonly protocol: string;
+  /** `package`, `repository`, `crate`, `gem`, `artifact`. */
+  readonly type: string;
+  readonly name: string;
+}
+
+/** A caller who has proved who they are. */
+export interface Principal {
+  readonly userId: string;
+  readonly readonly: boolean;
+  readonly tokenId: string | undefined;
+  /** What the provider said; handed back to it in `authorize`. */
+  readonly token: IAuthToken;
+}
+
+/** The questions that the pipeline asks. `AuthManager` answers them; a provider that throws, hangs or lies means no. */
+export interface Gate {
+  /**
+   * Who sent these headers? Undefined: no credentials. Throws `RegistryError('unauthenticated')` when there are credentials and they are no good.
+   * Understands Bearer, Basic (token as password, or user and password), and bare tokens.
+   */
+  identify(headers: { get(name: string): string | undefined }, context: IdentifyContext): Promise<Principal | undefined>;
+  /** May they? Anonymous is `undefined`. Does not know owners or visibility: those are the package's. */
+  allows(principal: Principal | undefined, resource: Resource, action: Action): Promise<boolean>;
+  /** True when owners of an existing package are the only ones (beside admins) who may change it. */
+  readonly enforceOwners: boolean;
+}
+
+export interface IdentifyContext {
+  readonly protocol: string;
+  readonly repository: string;
+  /** Peer address, already resolved through trusted proxies; undefined when unknown. */
+  readonly address: string | undefined;
+  readonly signal: AbortSignal;
+}

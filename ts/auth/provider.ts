@@ -1,0 +1,51 @@
+export interface IAuthCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** What a valid token says. Scopes: `{protocol}:{type}:{name}:{action}`, see `scope.ts`. */
+export interface IAuthToken {
+  readonly userId: string;
+  readonly scopes: readonly string[];
+  /** True: no change of any kind is allowed with it. */
+  readonly readonly?: boolean;
+  /** Names the token in lists and audit; never the token itself. */
+  readonly tokenId?: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt?: number;
+  /** Protocol that the token is for; absent: all. */
+  readonly protocol?: string;
+  /** Client addresses (CIDR) it may be used from; absent: any. */
+  readonly cidr?: readonly string[];
+}
+
+export interface ITokenOptions {
+  readonly scopes?: readonly string[];
+  readonly readonly?: boolean;
+  /** Seconds. */
+  readonly ttl?: number;
+  readonly name?: string;
+  readonly cidr?: readonly string[];
+}
+
+export interface IUserProfile {
+  readonly name: string;
+  readonly email?: string;
+}
+
+/** Users write this for LDAP, OAuth, SSO. Whatever throws, hangs past the deadline or answers something else than its type means: deny. */
+export interface IAuthProvider {
+  init?(): Promise<void>;
+  authenticate(credentials: IAuthCredentials): Promise<string | null>;
+  validateToken(token: string, protocol?: string): Promise<IAuthToken | null>;
+  createToken(userId: string, protocol: string, options?: ITokenOptions): Promise<string>;
+  revokeToken(token: string): Promise<void>;
+  /** `resource` is `{protocol}:{type}:{name}`, `action` one of read, create, overwrite, delete, admin. A null token is the anonymous caller. */
+  authorize(token: IAuthToken | null, resource: string, action: string): Promise<boolean>;
+  /** True: the owner rule applies on top of `authorize`. The default provider sets it. */
+  readonly enforceOwners?: boolean;
+  /** A user's public name; default: the id itself. */
+  profile?(userId: string): Promise<IUserProfile | null>;
+  /** The id that belongs to a public name; default: the name itself. */
+  findUser?(name: string): Promise<string | null>;
+}

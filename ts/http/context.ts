@@ -1,0 +1,46 @@
+/** Who the host says is calling: information for hooks and audit, never a credential. */
+export interface IRequestActor {
+  readonly userId?: string;
+  readonly tokenId?: string;
+  readonly ip?: string;
+  readonly userAgent?: string;
+  readonly orgId?: string;
+  readonly [field: string]: unknown;
+}
+
+/** A request as any host can hand it over (public-api.md). */
+export interface IRequestContext {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly query: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Undecoded path and query. Where `path` is its tail, the difference is the host's mount prefix. */
+  readonly rawUrl?: string;
+  /** `ReadableStream<Uint8Array>`, Node `Readable`, bytes, string, or what a framework has parsed already. */
+  readonly body?: unknown;
+  readonly actor?: IRequestActor;
+  readonly signal?: AbortSignal;
+}
+
+export interface IResponse {
+  readonly status: number;
+  readonly statusText?: string;
+  readonly headers: Record<string, string>;
+  /** Absent for answers without a body. */
+  readonly body?: ReadableStream<Uint8Array>;
+}
+
+/** An answer whose bytes have not been wrapped yet: our own adapters send them without a stream in between. */
+export interface RawResponse {
+  readonly status: number;
+  readonly statusText: string | undefined;
+  readonly headers: Record<string, string>;
+  /** Opened already, so that a storage error was a 5xx. Undefined: no body. */
+  readonly body: Uint8Array | ReadableStream<Uint8Array> | undefined;
+  /** What the log line says; never a secret. */
+  readonly about: {
+    readonly repository: string | undefined;
+    readonly route: string | undefined;
+    readonly user: string | undefined;
+  };
+}

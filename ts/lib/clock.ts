@@ -1,0 +1,55 @@
+/** Time as the library sees it. Everything in `ts/` takes its clock, timers and randomness from a `Runtime`, so that tests can replay a run. */
+export interface Clock {
+  /** Wall clock: milliseconds since the epoch, an integer. May jump. */
+  now(): number;
+  /** Milliseconds that never run backwards; may stand still while the machine sleeps. */
+  monotonic(): number;
+  /** Resolves after `milliseconds`; rejects with the signal's reason when it is aborted first. Does not keep the process alive. */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+  /** Calls `run` once after `milliseconds`, unless cancelled. Does not keep the process alive. */
+  after(milliseconds: number, run: () => void): { cancel(): void };
+}
+
+export interface Random {
+  /** `count` unpredictable bytes. */
+  bytes(count: number): Uint8Array;
+  /** A number in [0, 1), for jitter only. */
+  fraction(): number;
+}
+
+export interface Runtime {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const clock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep: (milliseconds, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const onAbort = () => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      }, milliseconds);
+      (timer as { unref?: () => void }).unref?.();
+      signal?.addEventListener('abort', onAbort, { once: true });
+    }),
+  after: (milliseconds, run) => {
+    const timer = setTimeout(run, milliseconds);
+    (timer as { unref?: () => void }).unref?.();
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+const random: Random = {
+  bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+  fraction: () => Math.random(),
+};
+
+/** The machine's own clock and entropy. */
+export const systemRuntime: Runtime = { clock, random };

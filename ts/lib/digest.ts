@@ -1,0 +1,27 @@
+import { createHash, type Hash } from 'node:crypto';
+
+/** The digests that a package protocol may ask for while bytes pass. */
+export type DigestAlgorithm = 'sha256' | 'sha512' | 'sha1' | 'md5';
+
+/** Lower-case hex by algorithm; sha256 is always there. */
+export type Digests = { readonly sha256: string } & { readonly [A in DigestAlgorithm]?: string };
+
+export const sha256Hex = (data: Uint8Array | string): string => createHash('sha256').update(data).digest('hex');
+
+/** Several digests over one pass. */
+export class Hasher {
+  private readonly hashes: ReadonlyMap<DigestAlgorithm, Hash>;
+
+  constructor(algorithms: Iterable<DigestAlgorithm> = []) {
+    this.hashes = new Map([...new Set<DigestAlgorithm>(['sha256', ...algorithms])].map((name) => [name, createHash(name)]));
+  }
+
+  update(chunk: Uint8Array): void {
+    for (const hash of this.hashes.values()) hash.update(chunk);
+  }
+
+  /** The digests of all bytes so far; more may follow. */
+  digests(): Digests {
+    return Object.fromEntries([...this.hashes].map(([name, hash]) => [name, hash.copy().digest('hex')])) as Digests;
+  }
+}

@@ -1,0 +1,103 @@
+import type { Action, Principal } from '../auth/principal.js';
+import type { Content } from '../lib/content.js';
+import type { DigestAlgorithm, Digests } from '../lib/digest.js';
+import type { CommitOptions, Committed, Decide, FeedItem, PendingObject, Snapshot } from '../log/schema.js';
+import type { WriteBody } from '../storage/driver.js';
+import type { IHookActor } from './hooks.js';
+
+/** What the package rule needs to know of any state: who owns it, and who may see it. */
+export interface Ruled {
+  /** User ids. Empty: nobody in particular; scopes alone decide. */
+  readonly owners: readonly string[];
+  /** `restricted`: any authenticated caller with the scope. `public`: everyone, where the repository allows anonymous reads. */
+  readonly visibility: 'public' | 'restricted';
+}
+
+export interface StoredFile {
+  readonly key: string;
+  readonly size: number;
+  readonly digests: Digests;
+}
+
+/** Bytes on stable storage that no log names yet. */
+export interface UploadedObject extends PendingObject {
+  readonly digests: Digests;
+}
+
+export interface UploadOptions {
+  /** Digests to compute beside sha256 while the bytes pass. */
+  readonly digests?: readonly DigestAlgorithm[];
+  /** Largest accepted size in bytes; beyond it `RegistryError('too_large')`. */
+  readonly max: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Facts for storage hooks, once per file (public-api.md, storage hooks). */
+export interface HookFile {
+  readonly fileName: string;
+  readonly version: string;
+  readonly size: number;
+  readonly contentType: string;
+  readonly digests?: Digests;
+}
+
+export interface PackageCommitOptions extends CommitOptions {
+  /** Files that this commit brings in: `beforePut` may veto each before the commit, `afterPut` hears of them afterwards. */
+  readonly puts?: readonly HookFile[];
+  /** Files that this commit removes: `beforeDelete` may veto. */
+  readonly deletes?: readonly HookFile[];
+}
+
+/**
+ * One package, in the hands of a handler whose route named it and whose caller was authorised for it. Every way to change something takes the action
+ * that it needs and asks for it: nobody can forget to.
+ */
+export interface PackageHandle<S extends Ruled> {
+  /** The identity string. */
+  readonly name: string;
+  /** For routes that read: fresh. For routes that change: what the write begins with, possibly behind (the commit corrects it). */
+  readonly snapshot: Snapshot<S>;
+  /** A question, not a gate. */
+  may(action: Action): Promise<boolean>;
+  /** Fresh state, strong: for a "no" by exact name. */
+  readStrong(): Promise<Snapshot<S>>;
+  /** Streams to a fresh object, hashing. Refuses before the first byte when the caller may not `action`. */
+  upload(action: Action, body: WriteBody, options: UploadOptions): Promise<UploadedObject>;
+  /** Stored bytes that will not be named after all. Never throws. */
+  discard(objects: readonly UploadedObject[]): Promise<void>;
+  /** Commits, owners and visibility checked again against each state met. */
+  commit<R>(action: Action, decide: Decide<S, R>, options?: PackageCommitOptions): Promise<Committed<S, R>>;
+  /** A stored file as content, etag = sha256, opened lazily. A missing or damaged object is a 500, never a short answer. */
+  content(file: StoredFile, mediaType: string): Content;
+}
+
+/** A caller as the packages room knows them: grants are the provider's answers, cached for the request. */
+export interface Caller {
+  readonly principal: Principal | undefined;
+  /** May this caller do that to this name, says the provider (owners and visibility not considered). */
+  granted(name: string, action: Action): Promise<boolean>;
+  readonly enforceOwners: boolean;
+  /** For hooks and audit. */
+  readonly actor: IHookActor | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** What a repository offers to the pipeline. `Repository` implements it. */
+export interface PackageSource<S extends Ruled> {
+  /** The repository's name, first part of logical keys and of repository scopes. */
+  readonly name: string;
+  readonly protocol: string;
+  readonly anonymousRead: boolean;
+  /**
+   * Loads the package: fresh for `'read'`, the cheapest state to begin with for `'change'`. Does not authorise; the handle does for what it does.
+   * `authorise` in `http/` asks `standing` and `permits` first.
+   */
+  open(name: string, caller: Caller, purpose: 'read' | 'change'): Promise<PackageHandle<S>>;
+  /** All packages that exist, fresh, with their rule, for filtered lists. */
+  list(signal: AbortSignal): Promise<{ readonly position: number; readonly items: readonly ListedPackage[] }>;
+}
+
+export interface ListedPackage {
+  readonly item: FeedItem;
+  readonly rule: Ruled;
+}

@@ -1,0 +1,46 @@
+import type { Digests } from '../lib/digest.js';
+import type { Ruled } from './package-handle.js';
+
+export type ReleaseStatus = 'published' | 'yanked' | 'quarantined' | 'deleted';
+
+export interface FileRecord<F> {
+  readonly name: string;
+  readonly size: number;
+  readonly digests: Digests;
+  /** Object key. */
+  readonly key: string;
+  readonly uploadedAt: number;
+  readonly data: F;
+}
+
+export interface Release<M, F> {
+  readonly version: string;
+  /** Milliseconds, monotonic within the package. */
+  readonly publishedAt: number;
+  readonly publishedBy: string;
+  readonly status: ReleaseStatus;
+  /** Of a yank, deprecation or quarantine. */
+  readonly reason: string | undefined;
+  readonly files: readonly FileRecord<F>[];
+  /** The protocol's manifest, typed by its codec but kept as UTF-8 bytes that renderers splice. A deleted release has none. */
+  readonly manifest: ManifestBytes<M> | undefined;
+}
+
+/** Marks bytes that the protocol's codec has written: `M` is what they decode to. Above 16 KiB they are an object of their own. */
+export type ManifestBytes<M> =
+  | { readonly bytes: Uint8Array; readonly type?: M }
+  | { readonly key: string; readonly size: number; readonly sha256: string; readonly type?: M };
+
+/** A package of any protocol whose unit is a release with files. Immutable: changes make a new one (`fold.ts`). */
+export interface PackageState<P, M, F> extends Ruled {
+  readonly name: string;
+  /** The protocol's own facts about the package as a whole. */
+  readonly data: P;
+  /** By canonical version, tombstones (`deleted`) included: they keep the version reserved. */
+  readonly releases: ReadonlyMap<string, Release<M, F>>;
+  readonly tags: ReadonlyMap<string, string>;
+  readonly createdAt: number;
+  readonly modifiedAt: number;
+  /** Rough bytes in memory. */
+  readonly weight: number;
+}

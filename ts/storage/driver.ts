@@ -1,0 +1,84 @@
+import type { ByteRange } from '../lib/content.js';
+
+/** Size in bytes, and when the store itself says the object was written (milliseconds since the epoch, the store's clock). */
+export interface ObjectInfo {
+  readonly size: number;
+  readonly modified: number;
+}
+
+/** `size` is that of the whole object, also when a range was read. A stream's `cancel` closes the source. */
+export interface StoredObject extends ObjectInfo {
+  readonly body: Uint8Array | ReadableStream<Uint8Array>;
+}
+
+export interface ListedObject extends ObjectInfo {
+  readonly key: string;
+}
+
+export interface ListPage {
+  readonly objects: readonly ListedObject[];
+  /** Pass as `after` for the next page; absent on the last one. */
+  readonly next?: string;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ReadOptions extends CallOptions {
+  readonly range?: ByteRange | undefined;
+}
+
+export interface WriteOptions extends CallOptions {
+  /** Create only: when the key exists already nothing is written and the answer is `'exists'`. For bytes of at most 1 MiB. */
+  readonly ifAbsent?: boolean;
+  /** `false`: may be lost in a power cut (checkpoints, caches). Default `true`: on stable storage before this resolves. */
+  readonly durable?: boolean;
+}
+
+export interface ListOptions extends CallOptions {
+  /** Only keys that sort behind this one. */
+  readonly after?: string | undefined;
+  /** At most this many, 1 to 1,000 (the default). */
+  readonly limit?: number | undefined;
+}
+
+export type WriteBody = Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/**
+ * Where bytes live. Keys are `/`-separated segments of `[A-Za-z0-9._~-]`, at most 255 bytes each and 1,024 in all, never `.` or `..`, never a key that
+ * is also another key's folder. Failures are `StorageError`s; a missing object is `undefined`, never an error.
+ * `testing/` exports the contract as a suite of cases.
+ */
+export interface StorageDriver {
+  /** What it is, for messages: `memory`, `filesystem`, `s3`. */
+  readonly name: string;
+  stat(key: string, options?: CallOptions): Promise<ObjectInfo | undefined>;
+  read(key: string, options?: ReadOptions): Promise<StoredObject | undefined>;
+  /**
+   * Atomic: the whole object becomes visible at once, or nothing does; a body that fails leaves nothing behind. Without `ifAbsent` an existing object
+   * is replaced (views and caches only: object bytes always go under fresh keys).
+   */
+  write(key: string, body: WriteBody, options?: WriteOptions): Promise<'written' | 'exists'>;
+  /** Deletes what is there of these keys; what is absent is no error. */
+  delete(keys: readonly string[], options?: CallOptions): Promise<void>;
+  /** All keys that begin with `prefix`, in byte order of the whole key. A fresh key is listed at once. */
+  list(prefix: string, options?: ListOptions): Promise<ListPage>;
+  close?(): Promise<void>;
+}
+
+/** A driver that copies without moving bytes through this process. Use `copyObject`, which falls back. */
+export interface CopyingDriver extends StorageDriver {
+  copy(from: string, to: string, options?: CallOptions): Promise<'written' | 'absent'>;
+}
+
+/** A driver on which one look is cheaper than one turn of the event loop: a local folder. Answers are strong. */
+export interface SynchronousDriver extends StorageDriver {
+  /** Last segments of the keys directly below `folder` (no trailing slash); empty when there is none. Sorted. */
+  namesSync(folder: string): readonly string[];
+  existsSync(key: string): boolean;
+}
+
+export const isCopying = (driver: StorageDriver): driver is CopyingDriver => 'copy' in driver;
+export const isSynchronous = (driver: StorageDriver): driver is SynchronousDriver =>
+  'namesSync' in driver && 'existsSync' in driver;

@@ -1,0 +1,34 @@
+import type { ByteRange } from '../lib/content.js';
+import type { DigestAlgorithm, Digests } from '../lib/digest.js';
+import type { StoredObject, WriteBody } from './driver.js';
+
+export interface PutOptions {
+  readonly digests?: readonly DigestAlgorithm[];
+  /** Largest accepted size in bytes; one byte more is `ObjectTooLarge` and nothing is kept. */
+  readonly max: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PutResult {
+  readonly key: string;
+  readonly size: number;
+  readonly digests: Digests;
+}
+
+/** More bytes than `max`. */
+export class ObjectTooLarge extends Error {
+  override readonly name = 'ObjectTooLarge';
+}
+
+/** Immutable bytes under fresh keys. `ObjectStore` (class `DriverObjectStore`) implements it over any driver. */
+export interface ObjectStore {
+  /** Streams to `objects/<repository>/<package>/<now>-<nonce>`, hashing while the bytes pass. Durable when it resolves; a failing body leaves nothing. */
+  put(repository: string, pkg: string, body: WriteBody, options: PutOptions): Promise<PutResult>;
+  read(
+    key: string,
+    options?: { readonly range?: ByteRange | undefined; readonly signal?: AbortSignal | undefined },
+  ): Promise<StoredObject | undefined>;
+  /** Copies to a fresh key of the same package whose time is max(now, floor + 1). Undefined: the source is gone. */
+  copyAbove(key: string, floor: number, signal?: AbortSignal): Promise<string | undefined>;
+  delete(keys: readonly string[]): Promise<void>;
+}
