@@ -5,6 +5,7 @@
  *     derived/checkpoint/<space>/<package>.base|.delta    folded states; may vanish
  *     derived/feed/<space>.base|.delta                name sets; may vanish
  *     derived/probe/<id>.json                         what a store was found to be able to do
+ *     derived/probe/run-<nonce>/…                     a probe's own objects, gone when it ends
  *     entrepot.json                                   {"format": 1}
  *     feed/<space>/<10 digits>.jsonl                  order of changes in a space
  *     keys/<purpose>/<10 digits>.json                 signing keys, wrapped
@@ -44,6 +45,7 @@ export const checkpointKey = (space: string, pkg: string, part: 'base' | 'delta'
   `derived/checkpoint/${space}/${pkg}.${part}`;
 export const feedCheckpointKey = (space: string, part: 'base' | 'delta'): string => `derived/feed/${space}.${part}`;
 export const probeResultKey = (id: string): string => `derived/probe/${id}.json`;
+export const probeScratchPrefix = (nonce: string): string => `derived/probe/run-${nonce}/`;
 export const signingKeySlot = (purpose: string, n: number): string => `keys/${purpose}/${slot(n)}.json`;
 
 export const pendingFolder = (space: string): string => `pending/${space}`;

@@ -1,0 +1,198 @@
+import type { CompletedPart } from '@aws-sdk/client-s3';
+import { ByteBudget, type ByteLease } from '../../lib/byte-budget.js';
+import type { WriteBody } from '../driver.js';
+import { StorageError } from '../storage-error.js';
+import { type MultipartTarget, withMultipart } from './s3-multipart.js';
+import { Source } from './s3-source.js';
+
+const MIB = 1_024 * 1_024;
+
+/** Up to this, one PutObject; beyond it, parts of at least this size. */
+export const PART_BYTES = 8 * MIB;
+const FIRST_BYTES = 256 * 1_024;
+const IN_FLIGHT = 2;
+export const MAX_PARTS = 10_000;
+
+/**
+ * Memory for bodies under way, 128 MiB for the whole process. Two budgets, because a stream that has more than a first piece waits for its part
+ * while it holds that piece: from one budget, many such streams would wait for each other for ever.
+ */
+export interface PartBudgets {
+  readonly first: ByteBudget;
+  readonly parts: ByteBudget;
+}
+export const partBudgets = (bytes: number): PartBudgets => ({
+  first: new ByteBudget(Math.max(FIRST_BYTES, Math.floor(bytes / 4))),
+  parts: new ByteBudget(Math.max(PART_BYTES, bytes - Math.floor(bytes / 4))),
+});
+export const processPartBudgets: PartBudgets = partBudgets(128 * MIB);
+
+/** Parts grow late, so that 10,000 of them reach 240 GiB; one size for the first 40 GiB, because some stores want all parts equal. */
+export function partBytes(number: number): number {
+  if (number <= 5_000) return PART_BYTES;
+  return number <= 7_500 ? 2 * PART_BYTES : 8 * PART_BYTES;
+}
+
+export interface UploadTarget extends MultipartTarget {
+  readonly budgets: PartBudgets;
+}
+
+/** Streams a body to a key, all or nothing. The source is let go of whatever happens, and no multipart upload stays open. */
+export async function upload(target: UploadTarget, body: WriteBody): Promise<void> {
+  const source = new Source(body);
+  try {
+    await uploadFrom(target, source);
+  } catch (error) {
+    await source.close(error);
+    throw error;
+  }
+}
+
+async function uploadFrom(target: UploadTarget, source: Source): Promise<void> {
+  const first = await lease(target.budgets.first, FIRST_BYTES, target);
+  let part: FilledPart;
+  try {
+    const start = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    const filled = await source.fill(start, 0, target.signal, patience(target, target.budgets.first));
+    if (source.ended) return await putWhole(target, start.subarray(0, filled));
+    part = await takePart(target, source, 1, start.subarray(0, filled));
+  } finally {
+    first.release();
+  }
+  if (!source.ended) return uploadParts(target, source, part);
+  try {
+    await putWhole(target, part.bytes);
+  } finally {
+    part.lease.release();
+  }
+}
+
+async function lease(budget: ByteBudget, bytes: number, target: UploadTarget): Promise<ByteLease> {
+  try {
+    return await budget.acquire(Math.min(bytes, budget.capacity), target.signal);
+  } catch (error) {
+    throw target.signal?.aborted ? new StorageError('aborted', `s3: ${target.what}: aborted`, error) : error;
+  }
+}
+
+const patience = (target: UploadTarget, budget: ByteBudget) => ({
+  runtime: target.connection.runtime,
+  wanted: () => budget.waiting > 0,
+});
+
+interface FilledPart {
+  readonly number: number;
+  readonly bytes: Buffer;
+  readonly lease: ByteLease;
+}
+
+async function takePart(target: UploadTarget, source: Source, number: number, start?: Uint8Array): Promise<FilledPart> {
+  const budget = target.budgets.parts;
+  const held = await lease(budget, partBytes(number), target);
+  try {
+    const buffer = Buffer.allocUnsafeSlow(held.bytes);
+    if (start) buffer.set(start, 0);
+    const filled = await source.fill(buffer, start?.byteLength ?? 0, target.signal, patience(target, budget));
+    return { number, bytes: buffer.subarray(0, filled), lease: held };
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
+
+async function putWhole(target: UploadTarget, bytes: Buffer): Promise<void> {
+  await put(target, bytes);
+}
+
+/** One unconditional PutObject. */
+export async function put(target: MultipartTarget, bytes: Uint8Array): Promise<void> {
+  const { connection, bucket, key, what, signal } = target;
+  const plan = { what, signal, idempotent: true, changes: true, bytes: bytes.byteLength };
+  const input = { Bucket: bucket, Key: key, Body: bytes, ContentLength: bytes.byteLength };
+  const answer = await connection.call(plan, (client, attempt) => client.putObject(input, attempt));
+  if (typeof answer === 'string') throw new StorageError('invalid', `s3: ${what}: the store answers ${answer} to a plain write`);
+}
+
+async function uploadParts(target: UploadTarget, source: Source, firstPart: FilledPart): Promise<void> {
+  let waiting: FilledPart | undefined = firstPart;
+  try {
+    await withMultipart(target, async (open) => {
+      const sender = new PartSender(target, open.id);
+      try {
+        while (waiting) {
+          const part: FilledPart = waiting;
+          waiting = undefined;
+          await sender.send(part);
+          if (part.number === MAX_PARTS && !source.ended) throw new StorageError('invalid', `s3: ${target.what}: too large`);
+          if (!source.ended) waiting = await takePart(target, source, part.number + 1);
+        }
+      } finally {
+        await sender.settled();
+      }
+      return sender.result();
+    });
+  } finally {
+    waiting?.lease.release();
+  }
+}
+
+/** Keeps two parts on the way: one fills while the other is sent. */
+class PartSender {
+  private readonly target: UploadTarget;
+  private readonly id: string;
+  private readonly underWay = new Set<Promise<void>>();
+  private readonly parts: CompletedPart[] = [];
+  private size = 0;
+  private failure: { readonly error: unknown } | undefined;
+
+  constructor(target: UploadTarget, id: string) {
+    this.target = target;
+    this.id = id;
+  }
+
+  async send(part: FilledPart): Promise<void> {
+    const sending = this.transfer(part)
+      .catch((error: unknown) => {
+        this.failure ??= { error };
+      })
+      .finally(() => {
+        part.lease.release();
+        this.underWay.delete(sending);
+      });
+    this.underWay.add(sending);
+    while (this.underWay.size >= IN_FLIGHT) await Promise.race(this.underWay);
+    this.rethrow();
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.underWay);
+  }
+
+  result(): { parts: readonly CompletedPart[]; size: number } {
+    this.rethrow();
+    return { parts: this.parts.sort((a, b) => (a.PartNumber ?? 0) - (b.PartNumber ?? 0)), size: this.size };
+  }
+
+  private rethrow(): void {
+    if (this.failure) throw this.failure.error;
+  }
+
+  private async transfer(part: FilledPart): Promise<void> {
+    const { connection, bucket, key, what, signal } = this.target;
+    const size = part.bytes.byteLength;
+    const plan = { what: `${what} part ${part.number}`, signal, idempotent: true, changes: false, bytes: size };
+    const input = {
+      Bucket: bucket,
+      Key: key,
+      UploadId: this.id,
+      PartNumber: part.number,
+      Body: part.bytes,
+      ContentLength: size,
+    };
+    const answer = await connection.call(plan, (client, attempt) => client.uploadPart(input, attempt));
+    if (typeof answer === 'string' || !answer.ETag)
+      throw new StorageError('unavailable', `s3: ${what}: the store lost the upload`);
+    this.parts.push({ PartNumber: part.number, ETag: answer.ETag });
+    this.size += size;
+  }
+}
