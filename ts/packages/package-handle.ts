@@ -17,6 +17,11 @@ export interface StoredFile {
   readonly key: string;
   readonly size: number;
   readonly digests: Digests;
+  /** For hooks: the file's name and version. A `FileRecord` has the name. */
+  readonly name?: string;
+  readonly version?: string;
+  /** Milliseconds; becomes `lastModified`. */
+  readonly uploadedAt?: number;
 }
 
 /** Bytes on stable storage that no log names yet. */

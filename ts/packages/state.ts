@@ -24,6 +24,21 @@ export interface Release<M, F> {
   readonly files: readonly FileRecord<F>[];
   /** The protocol's manifest, typed by its codec but kept as UTF-8 bytes that renderers splice. A deleted release has none. */
   readonly manifest: ManifestBytes<M> | undefined;
+  /** Files that were here and are gone; absent: none. */
+  readonly retired?: readonly RetiredFile[];
+}
+
+/** A file that was deleted: name and digest stay taken, the bytes wait for the end of the retention time. */
+export interface RetiredFile {
+  /** Empty for a manifest that was an object of its own. */
+  readonly name: string;
+  readonly size: number;
+  readonly sha256: string;
+  readonly key: string;
+  /** Number of the log entry that retired it: its slot's own timestamp says since when. */
+  readonly entry: number;
+  /** True: the bytes may go at once. */
+  readonly purge: boolean;
 }
 
 /** Marks bytes that the protocol's codec has written: `M` is what they decode to. Above 16 KiB they are an object of their own. */

@@ -1,0 +1,91 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { LayeredMap } from '../../ts/lib/layered-map.js';
+
+type Step = { readonly set: readonly (readonly [number, number])[] } | { readonly drop: number };
+
+const key = fc.integer({ min: 0, max: 40 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ set: fc.array(fc.tuple(key, fc.nat()), { minLength: 1, maxLength: 6 }) }),
+  fc.record({ drop: key }),
+);
+
+describe('LayeredMap', () => {
+  it('is a Map after any changes: same content, same order, same size', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(key, fc.nat())), fc.array(step, { maxLength: 300 }), (start, steps) => {
+        const plain = new Map(start);
+        let layered = LayeredMap.of(start);
+        for (const one of steps) {
+          if ('set' in one) {
+            for (const [k, v] of one.set) plain.set(k, v);
+            layered = layered.withAll(one.set);
+          } else {
+            plain.delete(one.drop);
+            layered = layered.without(one.drop);
+          }
+          expect(layered.size).toBe(plain.size);
+        }
+        expect([...layered]).toEqual([...plain]);
+        expect([...layered.keys()]).toEqual([...plain.keys()]);
+        expect([...layered.values()]).toEqual([...plain.values()]);
+        for (let k = 0; k <= 41; k++) {
+          expect(layered.has(k)).toBe(plain.has(k));
+          expect(layered.get(k)).toBe(plain.get(k));
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('leaves the map that it was made from as it was', () => {
+    const first = LayeredMap.of([['a', 1] as const, ['b', 2] as const]) as LayeredMap<string, number>;
+    const second = first.with('a', 9).without('b').with('c', 3);
+    expect([...first]).toEqual([
+      ['a', 1],
+      ['b', 2],
+    ]);
+    expect([...second]).toEqual([
+      ['a', 9],
+      ['c', 3],
+    ]);
+  });
+
+  it('a key that was deleted and came back stands last, also behind an undefined value', () => {
+    const map = LayeredMap.of<string, number | undefined>([
+      ['a', 1],
+      ['b', undefined],
+      ['c', 3],
+    ]);
+    expect([...map.without('a').with('a', 4).keys()]).toEqual(['b', 'c', 'a']);
+    expect(map.with('b', undefined).size).toBe(3);
+    expect([...map.without('b').with('b', undefined).keys()]).toEqual(['a', 'c', 'b']);
+  });
+
+  it('changing one of 100,000 does not visit the others', () => {
+    let visited = 0;
+    const counted = (function* (): Generator<[number, number]> {
+      for (let i = 0; i < 100_000; i++) {
+        visited++;
+        yield [i, i];
+      }
+    })();
+    let map = LayeredMap.of(counted);
+    expect(visited).toBe(100_000);
+    const original = Map.prototype.set;
+    let sets = 0;
+    Map.prototype.set = function (this: Map<unknown, unknown>, k, v) {
+      sets++;
+      return original.call(this, k, v);
+    };
+    try {
+      for (let i = 0; i < 100; i++) map = map.with(i * 7, -1);
+    } finally {
+      Map.prototype.set = original;
+    }
+    expect(map.get(7)).toBe(-1);
+    expect(map.size).toBe(100_000);
+    expect(sets).toBeGreaterThan(0);
+    expect(sets).toBeLessThan(20_000);
+  });
+});

@@ -1,0 +1,204 @@
+import type { Action } from '../auth/principal.js';
+import { forbidden, RegistryError } from '../errors/registry-error.js';
+import type { Content } from '../lib/content.js';
+import type { Committed, Decide, NewChange, Snapshot } from '../log/schema.js';
+import type { WriteBody } from '../storage/driver.js';
+import { packageKey } from '../storage/key.js';
+import { ObjectTooLarge } from '../storage/object-store.js';
+import type { IStorageHookContext } from './hooks.js';
+import type {
+  Caller,
+  HookFile,
+  PackageCommitOptions,
+  PackageHandle,
+  Ruled,
+  StoredFile,
+  UploadedObject,
+  UploadOptions,
+} from './package-handle.js';
+import { grantsFor, permits, type Standing } from './policy.js';
+import type { RepositoryParts } from './repository.js';
+import { storedContent } from './stored-content.js';
+
+/** Objects of one package for one caller: every change asks for its action, and asks again against each state that the commit meets. */
+export class Handle<S extends Ruled> implements PackageHandle<S> {
+  readonly name: string;
+  readonly snapshot: Snapshot<S>;
+  private readonly parts: RepositoryParts<S>;
+  private readonly caller: Caller;
+  /** The snapshot may be behind: a "no" that rests on it is asked again. */
+  private readonly behind: boolean;
+
+  constructor(parts: RepositoryParts<S>, name: string, caller: Caller, snapshot: Snapshot<S>, purpose: 'read' | 'change') {
+    this.parts = parts;
+    this.name = name;
+    this.caller = caller;
+    this.snapshot = snapshot;
+    this.behind = purpose === 'change';
+  }
+
+  async may(action: Action): Promise<boolean> {
+    return (await this.refusal(action)) === undefined;
+  }
+
+  readStrong(): Promise<Snapshot<S>> {
+    return this.parts.space.readStrong(this.name, { signal: this.caller.signal });
+  }
+
+  async upload(action: Action, body: WriteBody, options: UploadOptions): Promise<UploadedObject> {
+    await this.require(action);
+    const { max, digests = [], signal = this.caller.signal } = options;
+    try {
+      const put = await this.parts.objects.put(this.parts.id, packageKey(this.name), body, { max, digests, signal });
+      return { key: put.key, size: put.size, digests: put.digests };
+    } catch (error) {
+      if (error instanceof ObjectTooLarge) throw new RegistryError('too_large', `larger than ${max} bytes`, { cause: error });
+      throw error;
+    }
+  }
+
+  async discard(objects: readonly { readonly key: string }[]): Promise<void> {
+    if (objects.length === 0) return;
+    try {
+      await this.parts.objects.delete(objects.map(({ key }) => key));
+    } catch (error) {
+      this.parts.onFault({ where: 'discarding uploads', error });
+    }
+  }
+
+  async commit<R>(action: Action, decide: Decide<S, R>, options: PackageCommitOptions = {}): Promise<Committed<S, R>> {
+    const { puts = [], deletes = [], ...commitOptions } = options;
+    const signal = options.signal ?? this.caller.signal;
+    let begun = false;
+    let refusal: unknown;
+    try {
+      const standing = await this.require(action);
+      for (const file of deletes) await this.before('beforeDelete', 'delete', file, signal);
+      for (const file of puts) await this.before('beforePut', 'put', file, signal);
+      const guarded: Decide<S, R> = (snapshot) => {
+        try {
+          return this.guarded(standing, action, snapshot, decide);
+        } catch (error) {
+          refusal = error;
+          throw error;
+        }
+      };
+      begun = true;
+      const committed = await this.parts.space.commit(this.name, guarded, { ...commitOptions, signal });
+      if (committed.changed) this.announce(puts, deletes);
+      return committed;
+    } catch (error) {
+      // Once the commit has begun only a "no" is certain: after any other failure the entry may stand, or come to stand, and name these objects.
+      if (!begun || error === refusal) await this.discard(options.objects ?? []);
+      throw error;
+    }
+  }
+
+  content(file: StoredFile, mediaType: string): Content {
+    const { objects, hooks, onFault } = this.parts;
+    const context = () =>
+      this.context('get', {
+        fileName: file.name ?? '',
+        version: file.version ?? '',
+        size: file.size,
+        contentType: mediaType,
+        digests: file.digests,
+      });
+    return storedContent({
+      file,
+      mediaType,
+      objects,
+      onFault,
+      ...(hooks.wants('beforeGet') ? { before: (signal) => hooks.before('beforeGet', context(), signal) } : {}),
+      ...(hooks.wants('afterGet') ? { after: () => hooks.after('afterGet', context()) } : {}),
+    });
+  }
+
+  private guarded<R>(standing: Standing, action: Action, snapshot: Snapshot<S>, decide: Decide<S, R>) {
+    if (!permits(standing, action, this.ruleFor(action, snapshot))) throw this.denied(action);
+    const { changes, result } = decide(snapshot);
+    const by = standing.principal?.userId ?? '';
+    return { result, changes: changes.map((change): NewChange => (change.by === by ? change : { ...change, by })) };
+  }
+
+  /**
+   * The rule that counts. A package that was deleted reads as one that never was; its owners keep the name all the same, so that nobody takes it over.
+   */
+  private ruleFor(action: Action, snapshot: Snapshot<S>): Ruled | undefined {
+    return action !== 'read' || this.parts.exists(snapshot) ? snapshot.state : undefined;
+  }
+
+  private async require(action: Action): Promise<Standing> {
+    const standing = await this.standing(action);
+    const refused = await this.refusal(action, standing);
+    if (refused) throw refused;
+    return standing;
+  }
+
+  private async refusal(action: Action, known?: Standing): Promise<RegistryError | undefined> {
+    if (action !== 'read' && this.caller.principal?.readonly) return forbidden('this token may only read');
+    const standing = known ?? (await this.standing(action));
+    if (permits(standing, action, this.ruleFor(action, this.snapshot))) return undefined;
+    // A refusal never rests on a cached belief; without any grant no state could change it.
+    if (this.behind && standing.granted.size > 0) {
+      const now = await this.readStrong();
+      if (permits(standing, action, this.ruleFor(action, now))) return undefined;
+    }
+    return this.denied(action);
+  }
+
+  private async standing(action: Action): Promise<Standing> {
+    const { caller } = this;
+    const asked = grantsFor(action);
+    const answers = await Promise.all(asked.map((one) => caller.granted(this.name, one)));
+    return {
+      principal: caller.principal,
+      granted: new Set(asked.filter((_, index) => answers[index] === true)),
+      anonymousRead: this.parts.anonymousRead,
+      enforceOwners: caller.enforceOwners,
+    };
+  }
+
+  private denied(action: Action): RegistryError {
+    return this.caller.principal
+      ? forbidden(`you may not ${VERBS[action]} this ${this.parts.resourceType}`)
+      : new RegistryError('unauthenticated', 'authentication required');
+  }
+
+  private before(
+    name: 'beforePut' | 'beforeDelete',
+    operation: 'put' | 'delete',
+    file: HookFile,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { hooks } = this.parts;
+    return hooks.wants(name) ? hooks.before(name, this.context(operation, file), signal) : Promise.resolve();
+  }
+
+  private announce(puts: readonly HookFile[], deletes: readonly HookFile[]): void {
+    const { hooks } = this.parts;
+    if (hooks.wants('afterPut')) for (const file of puts) hooks.after('afterPut', this.context('put', file));
+    if (hooks.wants('afterDelete')) for (const file of deletes) hooks.after('afterDelete', this.context('delete', file));
+  }
+
+  private context(operation: 'put' | 'get' | 'delete', file: HookFile): IStorageHookContext {
+    const { name, protocol, runtime } = this.parts;
+    const { fileName, version, size, contentType, digests } = file;
+    return {
+      operation,
+      key: `${name}/${this.name}/${fileName}`,
+      protocol,
+      actor: this.caller.actor,
+      metadata: { packageName: this.name, version, size, contentType, ...(digests ? { digests } : {}) },
+      timestamp: new Date(runtime.clock.now()),
+    };
+  }
+}
+
+const VERBS: Readonly<Record<Action, string>> = {
+  read: 'read',
+  create: 'publish to',
+  overwrite: 'change',
+  delete: 'delete from',
+  admin: 'administer',
+};

@@ -1,0 +1,85 @@
+import type { Runtime } from '../lib/clock.js';
+import type { LogSchema, LogSpace, Snapshot } from '../log/schema.js';
+import type { ObjectStore } from '../storage/object-store.js';
+import { Handle } from './handle.js';
+import type { FaultListener, HookRunner } from './hook-runner.js';
+import type { Caller, ListedPackage, PackageHandle, PackageSource, Ruled } from './package-handle.js';
+
+export interface RepositoryOptions<S extends Ruled> {
+  /** As people and scopes name it. */
+  readonly name: string;
+  /** As stored keys name it: `[a-z0-9-]{1,60}`. */
+  readonly id: string;
+  readonly protocol: string;
+  /** What a package is called in scopes and messages. */
+  readonly resourceType: string;
+  readonly anonymousRead: boolean;
+  readonly space: LogSpace<S>;
+  /** That of the space: says which packages exist. */
+  readonly schema: Pick<LogSchema<S>, 'summarise'>;
+  readonly objects: ObjectStore;
+  readonly hooks: HookRunner;
+  readonly runtime: Runtime;
+  readonly onFault: FaultListener;
+}
+
+/** What a handle needs of its repository. */
+export interface RepositoryParts<S extends Ruled> extends RepositoryOptions<S> {
+  exists(snapshot: Snapshot<S>): boolean;
+}
+
+/** A hosted repository: the packages of one space, with the rules and hooks that stand before them. */
+export class Repository<S extends Ruled> implements PackageSource<S> {
+  readonly name: string;
+  readonly id: string;
+  readonly protocol: string;
+  readonly resourceType: string;
+  readonly anonymousRead: boolean;
+  readonly space: LogSpace<S>;
+  private readonly parts: RepositoryParts<S>;
+  private listed: { readonly from: unknown; readonly items: readonly ListedPackage[] } | undefined;
+
+  constructor(options: RepositoryOptions<S>) {
+    this.name = options.name;
+    this.id = options.id;
+    this.protocol = options.protocol;
+    this.resourceType = options.resourceType;
+    this.anonymousRead = options.anonymousRead;
+    this.space = options.space;
+    this.parts = { ...options, exists: (snapshot) => this.exists(snapshot) };
+  }
+
+  /** False for a package that was never published, or was deleted whole. */
+  exists(snapshot: Snapshot<S>): boolean {
+    return snapshot.position > 0 && this.parts.schema.summarise(snapshot.state) !== undefined;
+  }
+
+  async open(name: string, caller: Caller, purpose: 'read' | 'change'): Promise<PackageHandle<S>> {
+    const { space } = this;
+    const options = { signal: caller.signal };
+    const snapshot = await (purpose === 'read' ? space.read(name, options) : space.readForWrite(name, options));
+    return new Handle(this.parts, name, caller, snapshot, purpose);
+  }
+
+  async list(signal: AbortSignal): Promise<{ readonly position: number; readonly items: readonly ListedPackage[] }> {
+    const { position, items } = await this.space.names({ signal });
+    if (this.listed?.from !== items) {
+      const ruled = [...items.values()]
+        .filter(({ summary }) => summary !== undefined)
+        .map((item): ListedPackage => ({ item, rule: { owners: [], visibility: visibilityOf(item.summary) } }));
+      this.listed = { from: items, items: ruled };
+    }
+    return { position, items: this.listed.items };
+  }
+
+  /** Waits for hooks that run behind answers. The space is closed by whoever opened it. */
+  close(): Promise<void> {
+    return this.parts.hooks.settled();
+  }
+}
+
+/** A summary that does not say so is not shown to everybody. */
+function visibilityOf(summary: unknown): 'public' | 'restricted' {
+  const open = typeof summary === 'object' && summary !== null && 'visibility' in summary && summary.visibility === 'public';
+  return open ? 'public' : 'restricted';
+}
