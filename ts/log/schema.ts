@@ -63,6 +63,8 @@ export interface Snapshot<S> {
   readonly at: number;
   readonly floor: Floor;
   readonly state: S;
+  /** The log is damaged behind this position (a hole, a fork, bytes that are no entry): readable up to here, closed for changes. */
+  readonly broken?: string;
 }
 
 /** What `decide` answers: nothing to change is a result too. */

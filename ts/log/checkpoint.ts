@@ -1,0 +1,156 @@
+import { concat, text, utf8 } from '../lib/bytes.js';
+import { sha256Hex } from '../lib/digest.js';
+import { readWhole } from '../storage/abilities.js';
+import type { StorageDriver } from '../storage/driver.js';
+import { decodeEntry, type Entry } from './entry.js';
+import { foldEntry, NOTHING_ERASED } from './fold.js';
+import type { Floor, LogSchema, Snapshot } from './schema.js';
+
+/** Above this a checkpoint has two parts: a base, and a delta with the entries since. */
+const ONE_PART_BYTES = 1024 * 1024;
+/** Below this every commit is followed by a checkpoint. */
+const ALWAYS_BELOW_BYTES = 64 * 1024;
+const ENTRIES_BETWEEN = 64;
+const MAX_BASE_BYTES = 1024 * 1024 * 1024;
+
+export interface RawEntry {
+  readonly entry: Entry;
+  readonly bytes: Uint8Array;
+}
+
+/** What is known of a log's checkpoint, to decide when the next one is due and what it may build upon. */
+export interface CheckpointStand {
+  /** Entries covered by what lies in storage. */
+  readonly position: number;
+  readonly base: { readonly position: number; readonly sha256: string; readonly bytes: number } | undefined;
+  /** Entries since the base, kept only while the base is large. */
+  readonly since: readonly Uint8Array[];
+}
+
+export const NO_CHECKPOINT: CheckpointStand = { position: 0, base: undefined, since: [] };
+
+interface BaseHead {
+  readonly format: 1;
+  readonly revision: string;
+  readonly key: string;
+  readonly identity: string;
+  readonly position: number;
+  readonly head: string;
+  readonly at: number;
+  readonly floor: Floor;
+  readonly sha256: string;
+}
+
+interface DeltaHead {
+  readonly format: 1;
+  readonly base: string;
+  readonly sha256: string;
+}
+
+const withHead = (head: BaseHead | DeltaHead, body: Uint8Array): Uint8Array => concat([utf8(`${JSON.stringify(head)}\n`), body]);
+
+function split<H extends { readonly format: 1; readonly sha256: string }>(
+  bytes: Uint8Array,
+): { readonly head: H; readonly body: Uint8Array } | undefined {
+  const end = bytes.indexOf(10);
+  if (end < 0) return undefined;
+  const head = JSON.parse(text(bytes.subarray(0, end))) as H;
+  const body = bytes.subarray(end + 1);
+  return head.format === 1 && head.sha256 === sha256Hex(body) ? { head, body } : undefined;
+}
+
+/** True when this state should be written down now. */
+export function checkpointDue<S>(schema: LogSchema<S>, snapshot: Snapshot<S>, stand: CheckpointStand): boolean {
+  const behind = snapshot.position - stand.position;
+  return behind >= ENTRIES_BETWEEN || (behind > 0 && schema.weigh(snapshot.state) < ALWAYS_BELOW_BYTES);
+}
+
+/** Entries since the base as they come, as long as a delta may be made of them. */
+export function standAfter(stand: CheckpointStand, entries: readonly RawEntry[]): CheckpointStand {
+  if (!stand.base || stand.base.bytes <= ONE_PART_BYTES) return stand;
+  return { ...stand, since: [...stand.since, ...entries.map(({ bytes }) => bytes)] };
+}
+
+/** The checkpoints of one log: views that may vanish or be behind at any time. */
+export class Checkpoints<S> {
+  private readonly driver: StorageDriver;
+  private readonly schema: LogSchema<S>;
+  private readonly keyOf: (part: 'base' | 'delta') => string;
+
+  constructor(driver: StorageDriver, schema: LogSchema<S>, keyOf: (part: 'base' | 'delta') => string) {
+    this.driver = driver;
+    this.schema = schema;
+    this.keyOf = keyOf;
+  }
+
+  /** A state to start from, to be believed only if entry `position - 1` exists and has the hash `head`. Junk counts as absent. */
+  async load(key: string): Promise<{ readonly snapshot: Snapshot<S>; readonly stand: CheckpointStand } | undefined> {
+    const stored = await readWhole(this.driver, this.keyOf('base'), MAX_BASE_BYTES);
+    if (!stored) return undefined;
+    try {
+      return await this.restore(key, stored.bytes);
+    } catch {
+      // a checkpoint is a convenience: whatever is wrong with it, the log has the truth
+      return undefined;
+    }
+  }
+
+  private async restore(key: string, bytes: Uint8Array) {
+    const base = split<BaseHead>(bytes);
+    if (!base || base.head.revision !== this.schema.revision || base.head.key !== key) return undefined;
+    const { identity, position, head, at, floor, sha256 } = base.head;
+    const snapshot: Snapshot<S> = { identity, key, position, head, at, floor, state: this.schema.decode(base.body) };
+    const stand: CheckpointStand = { position, base: { position, sha256, bytes: bytes.byteLength }, since: [] };
+    if (bytes.byteLength <= ONE_PART_BYTES) return { snapshot, stand };
+    return this.withDelta(snapshot, stand);
+  }
+
+  private async withDelta(snapshot: Snapshot<S>, stand: CheckpointStand) {
+    const stored = await readWhole(this.driver, this.keyOf('delta'), MAX_BASE_BYTES);
+    const delta = stored && split<DeltaHead>(stored.bytes);
+    if (!delta || delta.head.base !== stand.base?.sha256) return { snapshot, stand };
+    let after = snapshot;
+    const since: Uint8Array[] = [];
+    for (const bytes of entriesIn(delta.body)) {
+      after = foldEntry(this.schema, after, decodeEntry(bytes, after.position), NOTHING_ERASED);
+      since.push(bytes);
+    }
+    return after.broken === undefined
+      ? { snapshot: after, stand: { ...stand, position: after.position, since } }
+      : { snapshot, stand };
+  }
+
+  /** Writes the state down; answers the new stand. */
+  async write(snapshot: Snapshot<S>, stand: CheckpointStand): Promise<CheckpointStand> {
+    const { base, since } = stand;
+    const deltaBytes = since.reduce((sum, bytes) => sum + bytes.byteLength, 0);
+    const fits =
+      base && base.bytes > ONE_PART_BYTES && base.position + since.length === snapshot.position && deltaBytes <= base.bytes / 8;
+    if (fits) {
+      const body = concat(since);
+      await this.put('delta', withHead({ format: 1, base: base.sha256, sha256: sha256Hex(body) }, body));
+      return { ...stand, position: snapshot.position };
+    }
+    const body = this.schema.encode(snapshot.state);
+    const sha256 = sha256Hex(body);
+    const { key, identity, position, head, at, floor } = snapshot;
+    if (head === null) return stand;
+    const bytes = withHead({ format: 1, revision: this.schema.revision, key, identity, position, head, at, floor, sha256 }, body);
+    await this.put('base', bytes);
+    return { position, base: { position, sha256, bytes: bytes.byteLength }, since: [] };
+  }
+
+  private put(part: 'base' | 'delta', bytes: Uint8Array): Promise<unknown> {
+    return this.driver.write(this.keyOf(part), bytes, { durable: false });
+  }
+}
+
+function* entriesIn(body: Uint8Array): Generator<Uint8Array> {
+  for (let start = 0; start < body.byteLength; ) {
+    const first = body.indexOf(10, start);
+    const end = first < 0 ? -1 : body.indexOf(10, first + 1);
+    if (end < 0) return;
+    yield body.subarray(start, end + 1);
+    start = end + 1;
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * Rules that tests switch off one at a time, to show that their schedules would notice. Never set outside tests.
+ * - `feed-before-markers`: a probe reads the feed first, then lists the markers.
+ * - `feed-moves-unmarked`: a feed entry is taken in without marking the packages that it names.
+ * - `reread-settles-later-probes`: a re-read also counts for probes that ended after it began.
+ * - `marker-expires-without-floor`: an old marker is deleted though its writer may still commit.
+ * - `unconditional-create`: a slot is written whether it is taken or not.
+ * - `acknowledge-at-once`: the answer does not wait until every instance will see the change.
+ * - `refuse-from-cache`: a "no" rests on what was cached.
+ * - `forget-own-id`: a slot that turns out to hold the own entry counts as lost.
+ * - `marker-after-create`: the change is announced only once it is there.
+ */
+export type Mutant =
+  | 'feed-before-markers'
+  | 'feed-moves-unmarked'
+  | 'reread-settles-later-probes'
+  | 'marker-expires-without-floor'
+  | 'unconditional-create'
+  | 'acknowledge-at-once'
+  | 'refuse-from-cache'
+  | 'forget-own-id'
+  | 'marker-after-create';

@@ -1,0 +1,343 @@
+import { RegistryError } from '../errors/registry-error.js';
+import type { Runtime } from '../lib/clock.js';
+import { NextFlight, unlessAborted } from '../lib/next-flight.js';
+import { readWhole } from '../storage/abilities.js';
+import type { StorageDriver } from '../storage/driver.js';
+import { checkpointKey, feedCheckpointKey, feedSlot, logSlot, packageKey } from '../storage/key.js';
+import { withTimeLimit } from '../storage/time-limit.js';
+import { Cells } from './cells.js';
+import { Committer } from './committer.js';
+import { encodeStub } from './entry.js';
+import { type FeedState, fedItem, feedSchema } from './feed.js';
+import { emptySnapshot, eraseChange, floorChange, redacted } from './fold.js';
+import { Freshness } from './freshness.js';
+import { Log } from './log.js';
+import type { Mutant } from './mutant.js';
+import type { CommitOptions, Committed, Decide, FeedItem, HistoryEntry, LogSchema, LogSpace, Snapshot } from './schema.js';
+import { Sweeper } from './sweeper.js';
+
+export interface SpaceOptions<S> {
+  /** A repository's id, `~users` or `~repositories`. */
+  readonly id: string;
+  readonly driver: StorageDriver;
+  readonly runtime: Runtime;
+  readonly schema: LogSchema<S>;
+  /** Milliseconds that a read may be behind; ignored on drivers that are looked at synchronously. */
+  readonly maxStaleness: number;
+  /** Bytes for folded states. Default 32 MiB. */
+  readonly cacheBytes?: number;
+  /** A log's folder from its identity; default `packageKey`. */
+  readonly keyOf?: (identity: string) => string;
+  /** See `ObjectStore.copyAbove`; needed where changes bring in objects. */
+  readonly copyAbove?: (key: string, floor: number) => Promise<string | undefined>;
+  /** Told of damage, and of failures behind answers. Default: nobody. */
+  readonly onFault?: (error: unknown, where: string) => void;
+  /** Tests only: see `Mutant`. */
+  readonly mutants?: ReadonlySet<Mutant>;
+}
+
+const CALL_TIMEOUT_MS = 15_000;
+const SWEEP_AFTER_MS = 100;
+const LOOK_EVERY_MS = 30_000;
+const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
+
+type Options = { readonly signal?: AbortSignal | undefined };
+
+/** The logs of one space, their feed and the probe that keeps them fresh (design §1). Knows nothing of packages. */
+export class Space<S> implements LogSpace<S> {
+  readonly id: string;
+  private readonly options: SpaceOptions<S>;
+  private readonly driver: StorageDriver;
+  private readonly mutants: ReadonlySet<Mutant>;
+  private readonly feed: Log<FeedState>;
+  private readonly freshness: Freshness;
+  private readonly sweeping: NextFlight<number>;
+  private readonly cells: Cells<S>;
+  private probes = 0;
+  private planned: { cancel(): void } | undefined;
+  private looking: { cancel(): void } | undefined;
+  private merged: { readonly stamp: string; readonly items: ReadonlyMap<string, FeedItem> } | undefined;
+  private readonly behind = new Set<Promise<unknown>>();
+  private closed = false;
+
+  constructor(options: SpaceOptions<S>) {
+    this.id = options.id;
+    this.options = options;
+    this.mutants = options.mutants ?? new Set();
+    this.driver = withTimeLimit(options.driver, options.runtime.clock, CALL_TIMEOUT_MS);
+    this.feed = this.feedLog();
+    this.freshness = new Freshness({
+      space: this.id,
+      driver: this.driver,
+      clock: options.runtime.clock,
+      feed: this.feed,
+      maxStaleness: options.maxStaleness,
+      onMarker: ({ marker, pkg }) => this.marked(pkg, marker),
+      onLeftover: () => this.planSweep(),
+      mutants: this.mutants,
+    });
+    this.cells = new Cells(options.cacheBytes ?? DEFAULT_CACHE_BYTES, options.schema, (key, identity) =>
+      this.newCell(key, identity),
+    );
+    const sweeper = new Sweeper<S>({
+      space: this.id,
+      driver: this.driver,
+      runtime: options.runtime,
+      schema: options.schema,
+      feed: this.feed,
+      log: (key) => this.cells.get(key).log,
+      raiseFloor: (log, markers, floor) => this.raiseFloor(log, markers, floor),
+      storeTime: () => this.storeTime(),
+      onFault: (error, where) => this.fault(error, where),
+      mutants: this.mutants,
+    });
+    this.sweeping = new NextFlight(() => sweeper.sweep());
+  }
+
+  async open(): Promise<void> {
+    for (let rounds = 0; ; rounds += 1) {
+      try {
+        await this.feed.refresh();
+        break;
+      } catch (error) {
+        // a long tail without a checkpoint is folded behind the scenes: wait for it
+        if (!(error instanceof RegistryError) || rounds > 1000) throw error;
+        await this.feed.idle();
+      }
+    }
+    this.lookLater();
+  }
+
+  async read(identity: string, options: Options = {}): Promise<Snapshot<S>> {
+    const key = this.keyOf(identity);
+    const named = await this.freshness.settle(key, options.signal);
+    // nothing is kept for names that do not exist: a storm of them costs nothing
+    if (!this.cells.peek(key)?.log.snapshot && !named && !this.isFed(key))
+      return emptySnapshot(this.options.schema, identity, key);
+    const { log } = this.cells.get(key, identity);
+    while (!log.snapshot || log.dirty > log.clean) await unlessAborted(log.refresh(), options.signal);
+    this.cells.used(key);
+    return log.snapshot;
+  }
+
+  async readStrong(identity: string, options: Options = {}): Promise<Snapshot<S>> {
+    const key = this.keyOf(identity);
+    const snapshot = await unlessAborted(this.cells.get(key, identity).log.refresh(), options.signal);
+    this.cells.used(key);
+    return snapshot;
+  }
+
+  async readForWrite(identity: string, options: Options = {}): Promise<Snapshot<S>> {
+    return unlessAborted(this.begin(this.keyOf(identity), identity), options.signal);
+  }
+
+  async commit<R>(identity: string, decide: Decide<S, R>, options: CommitOptions = {}): Promise<Committed<S, R>> {
+    const key = this.keyOf(identity);
+    const committed = await this.cells.get(key, identity).committer.commit(decide, options);
+    this.cells.used(key);
+    return committed;
+  }
+
+  async names(options: Options = {}): Promise<{ readonly position: number; readonly items: ReadonlyMap<string, FeedItem> }> {
+    const { marked } = await this.freshness.settleAll(options.signal);
+    const fresh = await Promise.all([...marked].map((key) => unlessAborted(this.itemNow(key), options.signal)));
+    const { position, state } = this.feed.snapshot ?? (await this.feed.refresh());
+    const ahead = fresh.filter((item) => item !== undefined && item.to > (state.items.get(item.key)?.to ?? 0)) as FeedItem[];
+    const stamp = `${position}:${ahead.map(({ key, to }) => `${key}=${to}`).join()}`;
+    if (this.merged?.stamp !== stamp) {
+      const items = new Map<string, FeedItem>();
+      for (const item of [...state.items.values(), ...ahead]) {
+        if (item.summary === undefined) items.delete(item.key);
+        else items.set(item.key, item);
+      }
+      this.merged = { stamp, items };
+    }
+    return { position, items: this.merged.items };
+  }
+
+  async *history(identity: string, options: Options = {}): AsyncIterable<HistoryEntry> {
+    for await (const { entry } of this.cells.get(this.keyOf(identity), identity).log.entriesFrom(0)) {
+      options.signal?.throwIfAborted();
+      yield { n: entry.n, id: entry.id, at: entry.at, changes: entry.changes };
+    }
+  }
+
+  /** Erases what entry `n` says, keeping its skeleton and the chain (design §1.5). Throws `RegistryError('not_found')` when there is none. */
+  async erase(identity: string, n: number, by: string): Promise<void> {
+    const { log, committer } = this.cells.get(this.keyOf(identity), identity);
+    const raw = await log.readSlot(n);
+    if (!raw) throw new RegistryError('not_found', `entry ${n} not found`);
+    await committer.commit(() => ({ changes: [eraseChange(by, n)], result: undefined }), {});
+    const { changes, markers } = raw.entry;
+    const stub = encodeStub(
+      raw.bytes,
+      changes.map((change) => redacted(this.options.schema, change)),
+      markers,
+    );
+    await this.driver.write(logSlot(this.id, log.key, n), stub);
+    await log.refresh();
+  }
+
+  /** Appends to the feed what it lacks, now. For collectors, tests and the end of a process. */
+  async sweep(): Promise<void> {
+    await this.sweeping.run();
+    this.cells.trim();
+    await this.feed.checkpoint();
+  }
+
+  /** Commits what no reader can see (a floor), announced by no marker and not waited for. For collectors. */
+  async commitUnseen<R>(identity: string, decide: Decide<S, R>): Promise<Committed<S, R>> {
+    return this.cells.get(this.keyOf(identity), identity).committer.commit(decide, {}, true);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.looking?.cancel();
+    if (this.planned) {
+      this.planned.cancel();
+      this.planned = undefined;
+      await this.sweepNow();
+    }
+    while (this.behind.size > 0) await Promise.allSettled([...this.behind]);
+    await this.cells.idle();
+    await this.feed.idle();
+  }
+
+  private keyOf(identity: string): string {
+    return (this.options.keyOf ?? packageKey)(identity);
+  }
+
+  private begin(key: string, identity: string): Promise<Snapshot<S>> {
+    const { log } = this.cells.get(key, identity);
+    return this.feed.snapshot && !this.isFed(key) ? Promise.resolve(log.beginAbsent()) : log.begin();
+  }
+
+  private isFed(key: string): boolean {
+    return this.feed.snapshot?.state.items.has(key) ?? false;
+  }
+
+  private async itemNow(key: string): Promise<FeedItem | undefined> {
+    const { log } = this.cells.get(key);
+    while (!log.snapshot || log.dirty > log.clean) await log.refresh();
+    const { identity, position, state } = log.snapshot;
+    return position === 0 ? undefined : { key, identity, to: position, summary: this.options.schema.summarise(state) };
+  }
+
+  private newCell(key: string, identity: string | undefined) {
+    const { runtime, schema } = this.options;
+    const log = new Log<S>(key, identity, {
+      driver: this.driver,
+      schema,
+      slot: (n) => logSlot(this.id, key, n),
+      checkpointKey: (part) => checkpointKey(this.id, key, part),
+      onFault: (error, where) => this.fault(error, where),
+      settlesLater: this.mutants.has('reread-settles-later-probes'),
+    });
+    log.expect(this.feed.snapshot?.state.items.get(key)?.to ?? 0);
+    const committer = new Committer<S>(log, {
+      space: this.id,
+      driver: this.driver,
+      runtime,
+      schema,
+      slot: (own, n) => logSlot(this.id, own, n),
+      begin: () => this.begin(key, log.identity),
+      copyAbove: (object, floor) => this.options.copyAbove?.(object, floor) ?? Promise.resolve(undefined),
+      settleMs: this.freshness.settleMs,
+      onCommitted: () => this.committed(log),
+      onFault: (error, where) => this.fault(error, where),
+      mutants: this.mutants,
+    });
+    return { log, committer };
+  }
+
+  private feedLog(): Log<FeedState> {
+    return new Log<FeedState>(this.id, this.id, {
+      driver: this.driver,
+      schema: feedSchema,
+      slot: (n) => feedSlot(this.id, n),
+      checkpointKey: (part) => feedCheckpointKey(this.id, part),
+      onFault: (error, where) => this.fault(error, where),
+      settlesLater: false,
+      // marks what an entry names before the feed's position moves on: the other order lets a neighbour answer from a stale state
+      onEntries: (entries) => {
+        if (this.mutants.has('feed-moves-unmarked')) return;
+        for (const { entry } of entries) for (const change of entry.changes) this.fed(fedItem(change));
+      },
+    });
+  }
+
+  private fed(item: FeedItem | undefined): void {
+    const log = item && this.cells.peek(item.key)?.log;
+    if (!log) return;
+    log.expect(item.to);
+    if ((log.snapshot?.position ?? 0) < item.to) this.mark(log);
+  }
+
+  private marked(pkg: string, marker: string): void {
+    const log = this.cells.peek(pkg)?.log;
+    if (log && !log.recent.has(marker)) this.mark(log);
+  }
+
+  private mark(log: Log<S>): void {
+    this.probes += 1;
+    log.dirty = this.probes;
+  }
+
+  private committed(log: Log<S>): void {
+    this.later(log.checkpoint());
+    this.planSweep();
+  }
+
+  private planSweep(): void {
+    if (this.closed) return;
+    this.planned ??= this.options.runtime.clock.after(SWEEP_AFTER_MS, () => {
+      this.planned = undefined;
+      this.later(this.sweepNow());
+    });
+  }
+
+  private async sweepNow(): Promise<void> {
+    try {
+      await this.sweep();
+    } catch (error) {
+      this.fault(error, `sweep of ${this.id}`);
+    }
+  }
+
+  private lookLater(): void {
+    if (this.closed) return;
+    this.looking = this.options.runtime.clock.after(LOOK_EVERY_MS, () => {
+      this.later(this.sweepNow());
+      this.lookLater();
+    });
+  }
+
+  private later(work: Promise<unknown>): void {
+    const settled = work.finally(() => this.behind.delete(settled));
+    this.behind.add(settled);
+  }
+
+  private async raiseFloor(log: Log<S>, markers: readonly string[], floor: number): Promise<void> {
+    const { committer } = this.cells.get(log.key);
+    await committer.commit(
+      () => ({
+        changes: markers.some((marker) => log.recent.has(marker)) ? [] : [floorChange('~', { markers: floor })],
+        result: undefined,
+      }),
+      {},
+      true,
+    );
+  }
+
+  /** The store's own clock: what it says of an object that was written just now. */
+  private async storeTime(): Promise<number> {
+    const key = `derived/clock/${this.id}`;
+    await this.driver.write(key, new Uint8Array(0), { durable: false });
+    const stored = await readWhole(this.driver, key, 0);
+    return stored?.modified ?? 0;
+  }
+
+  private fault(error: unknown, where: string): void {
+    this.options.onFault?.(error, where);
+  }
+}

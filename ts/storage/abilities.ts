@@ -1,0 +1,60 @@
+import { type CallOptions, isCopying, type ObjectInfo, type StorageDriver } from './driver.js';
+import { StorageError } from './storage-error.js';
+
+export interface WholeObject extends ObjectInfo {
+  readonly bytes: Uint8Array;
+}
+
+/** Copies one object, by the store itself where it can. Replaces `to`. Throws StorageErrors; `absent` when there is no `from`. */
+export async function copyObject(
+  driver: StorageDriver,
+  from: string,
+  to: string,
+  options: CallOptions = {},
+): Promise<'written' | 'absent'> {
+  if (isCopying(driver)) return driver.copy(from, to, options);
+  const source = await driver.read(from, options);
+  if (!source) return 'absent';
+  await driver.write(to, source.body, options);
+  return 'written';
+}
+
+/**
+ * A whole object of at most `maxBytes`, in memory; undefined when it is absent. Throws a StorageError `invalid` when it is larger (nothing of it is
+ * read), `corrupt` when its bytes are not as many as its size says.
+ */
+export async function readWhole(
+  driver: StorageDriver,
+  key: string,
+  maxBytes: number,
+  options: CallOptions = {},
+): Promise<WholeObject | undefined> {
+  const stored = await driver.read(key, options);
+  if (!stored) return undefined;
+  const { body, size, modified } = stored;
+  if (size > maxBytes) {
+    if (body instanceof ReadableStream) await body.cancel().catch(() => undefined);
+    throw new StorageError('invalid', `${key}: ${size} bytes, at most ${maxBytes} were expected`);
+  }
+  const bytes = body instanceof Uint8Array ? body : await gather(key, body, size);
+  if (bytes.byteLength !== size) throw wrongLength(key, size);
+  return { bytes, size, modified };
+}
+
+async function gather(key: string, body: ReadableStream<Uint8Array>, size: number): Promise<Uint8Array> {
+  const whole = new Uint8Array(size);
+  const reader: ReadableStreamDefaultReader<Uint8Array> = body.getReader();
+  let at = 0;
+  for (let step = await reader.read(); !step.done; step = await reader.read()) {
+    if (at + step.value.byteLength > size) {
+      await reader.cancel().catch(() => undefined);
+      throw wrongLength(key, size);
+    }
+    whole.set(step.value, at);
+    at += step.value.byteLength;
+  }
+  return whole.subarray(0, at);
+}
+
+const wrongLength = (key: string, size: number): StorageError =>
+  new StorageError('corrupt', `${key}: its bytes are not the ${size} that it should have`);
