@@ -1,0 +1,102 @@
+import { isUtf8 } from 'node:buffer';
+import { invalid, RegistryError } from '../errors/registry-error.js';
+
+export interface JsonLimits {
+  /** Most bytes of text; default 64 MiB. */
+  readonly maxBytes?: number;
+  /** Most nested arrays and objects; default 64. */
+  readonly maxDepth?: number;
+  /** Most values, members' names not counted; default 1,000,000. */
+  readonly maxValues?: number;
+  /** What the text is called in messages; default `JSON`. */
+  readonly what?: string;
+}
+
+const MAX_BYTES = 64 * 1024 ** 2;
+export const MAX_DEPTH = 64;
+const MAX_VALUES = 1_000_000;
+
+type Parsed = { [key: string]: unknown };
+
+const isWellFormed = (text: string): boolean => (text as unknown as { isWellFormed(): boolean }).isWellFormed();
+
+/** What JSON can carry and nothing behind it should: refused in names and values alike. */
+function checkText(text: string, what: string): void {
+  if (text.includes('\0')) throw invalid(`${what} contains NUL`);
+  if (!isWellFormed(text)) throw invalid(`${what} contains a lone surrogate`);
+}
+
+/** Checks a parsed value and takes the prototype from its objects, so that `constructor` or `toString` is a key like any other. */
+class Hardener {
+  private values = 0;
+  private readonly maxDepth: number;
+  private readonly maxValues: number;
+  private readonly what: string;
+
+  constructor(limits: JsonLimits) {
+    this.maxDepth = limits.maxDepth ?? MAX_DEPTH;
+    this.maxValues = limits.maxValues ?? MAX_VALUES;
+    this.what = limits.what ?? 'JSON';
+  }
+
+  visit(value: unknown, depth: number): void {
+    if (++this.values > this.maxValues)
+      throw new RegistryError('too_large', `${this.what} has more than ${this.maxValues} values`);
+    if (typeof value === 'string') checkText(value, this.what);
+    else if (typeof value === 'number') this.checkNumber(value);
+    else if (typeof value === 'object' && value !== null) this.visitContainer(value, depth + 1);
+  }
+
+  private checkNumber(value: number): void {
+    if (!Number.isFinite(value)) throw invalid(`${this.what} contains a number out of range`);
+  }
+
+  private visitContainer(value: object, depth: number): void {
+    if (depth > this.maxDepth) throw invalid(`${this.what} is nested more than ${this.maxDepth} deep`);
+    if (Array.isArray(value)) {
+      for (const element of value) this.visit(element, depth);
+      return;
+    }
+    const object = value as Parsed;
+    for (const key of Object.keys(object)) {
+      if (key === '__proto__') throw invalid(`${this.what} has a key __proto__`);
+      checkText(key, this.what);
+      this.visit(object[key], depth);
+    }
+    Object.setPrototypeOf(object, null);
+  }
+}
+
+/**
+ * JSON text (RFC 8259) in UTF-8, strictly. Objects have no prototype; a repeated name counts as its last value, as in `JSON.parse`.
+ * Throws `invalid` for bad UTF-8, a byte order mark, bad grammar, nesting beyond `maxDepth`, a key `__proto__`, NUL, a lone surrogate or a number that
+ * is no finite double; `too_large` beyond `maxBytes` or `maxValues`.
+ */
+export function parseJson(bytes: Uint8Array, limits: JsonLimits = {}): unknown {
+  const what = limits.what ?? 'JSON';
+  const maxBytes = limits.maxBytes ?? MAX_BYTES;
+  if (bytes.byteLength > maxBytes) throw new RegistryError('too_large', `${what} is larger than ${maxBytes} bytes`);
+  if (!isUtf8(bytes)) throw invalid(`${what} is not valid UTF-8`);
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+  } catch (cause) {
+    throw invalid(`${what} is not valid JSON`, { cause });
+  }
+  new Hardener(limits).visit(value, 0);
+  return value;
+}
+
+/** As `parseJson`, for text whose value must be an object. Throws `invalid` for any other value. */
+export function parseJsonObject(bytes: Uint8Array, limits: JsonLimits = {}): { readonly [key: string]: unknown } {
+  const value = parseJson(bytes, limits);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid(`${limits.what ?? 'JSON'} is not an object`);
+  }
+  return value as Parsed;
+}
+
+/** Checks a value that someone else has parsed (a host's body parser) by the same rules, and takes the prototype from its objects. */
+export function hardenJson(value: unknown, limits: JsonLimits = {}): void {
+  new Hardener(limits).visit(value, 0);
+}
