@@ -17,7 +17,7 @@ export interface ListedObject extends ObjectInfo {
 
 export interface ListPage {
   readonly objects: readonly ListedObject[];
-  /** Pass as `after` for the next page; absent on the last one. */
+  /** Pass as `after` for the next page; absent on the last one. A page may hold fewer objects than asked for, or none, and still have a next one. */
   readonly next?: string;
 }
 
@@ -26,6 +26,10 @@ export interface CallOptions {
 }
 
 export interface ReadOptions extends CallOptions {
+  /**
+   * Inclusive. An end beyond the object's last byte means that byte; a start at or beyond its size (any range of an empty object) is a StorageError
+   * `invalid`, as are negative, fractional and reversed ones.
+   */
   readonly range?: ByteRange | undefined;
 }
 
@@ -57,10 +61,11 @@ export interface StorageDriver {
   read(key: string, options?: ReadOptions): Promise<StoredObject | undefined>;
   /**
    * Atomic: the whole object becomes visible at once, or nothing does; a body that fails leaves nothing behind. Without `ifAbsent` an existing object
-   * is replaced (views and caches only: object bytes always go under fresh keys).
+   * is replaced (views and caches only: object bytes always go under fresh keys). Chunks of a body may not be changed after they were handed over.
+   * An error of the body is thrown as it came; the body is cancelled (streams) or returned (iterators) when the write fails.
    */
   write(key: string, body: WriteBody, options?: WriteOptions): Promise<'written' | 'exists'>;
-  /** Deletes what is there of these keys; what is absent is no error. */
+  /** Deletes what is there of these keys; what is absent is no error. May be undone by a power cut in the seconds after it. */
   delete(keys: readonly string[], options?: CallOptions): Promise<void>;
   /** All keys that begin with `prefix`, in byte order of the whole key. A fresh key is listed at once. */
   list(prefix: string, options?: ListOptions): Promise<ListPage>;
@@ -69,6 +74,7 @@ export interface StorageDriver {
 
 /** A driver that copies without moving bytes through this process. Use `copyObject`, which falls back. */
 export interface CopyingDriver extends StorageDriver {
+  /** Durable and atomic, replaces what `to` was; `modified` of the copy is the time of copying. `absent`: there is no `from`, and nothing was done. */
   copy(from: string, to: string, options?: CallOptions): Promise<'written' | 'absent'>;
 }
 

@@ -1,0 +1,196 @@
+import { constants, statSync } from 'node:fs';
+import { copyFile, type FileHandle, link, open, rename, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Random } from '../../lib/clock.js';
+import { aborted, BodySource } from '../body-source.js';
+import type { WriteBody } from '../driver.js';
+import { StorageError } from '../storage-error.js';
+import { codeOf, toStorageError } from './filesystem-errors.js';
+import { type Folders, parentOf, temporaryName } from './filesystem-folders.js';
+
+const BATCH_BYTES = 1_024 * 1_024;
+const BATCH_CHUNKS = 512;
+
+export interface WriteJob {
+  readonly key: string;
+  readonly ifAbsent: boolean;
+  readonly durable: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Writes files that appear whole or not at all. The bytes go to a temporary file in the same folder, so that it is on the same mount and keeps the
+ * folder from being removed; its name is then linked (create-only) or renamed (replace) to the key.
+ */
+export class FileWriter {
+  private readonly folders: Folders;
+  private readonly random: Random;
+
+  constructor(folders: Folders, random: Random) {
+    this.folders = folders;
+    this.random = random;
+  }
+
+  async write(job: WriteJob, body: WriteBody): Promise<'written' | 'exists'> {
+    const source = new BodySource(body, job.signal);
+    try {
+      // Saves the losers of a race a file and an fsync; whoever passes is judged by `link`.
+      if (job.ifAbsent && this.exists(job.key)) return 'exists';
+      return await this.writeFrom(job, source);
+    } catch (error) {
+      source.close(error);
+      throw source.isFailure(error) ? error : toStorageError(error, `write ${job.key}`);
+    } finally {
+      source.close();
+    }
+  }
+
+  /** By hard link, so no byte is moved; where the file system has none, or no more for this file, by a copy below the file system's own calls. */
+  async copy(from: string, job: WriteJob): Promise<'written' | 'absent'> {
+    const temporary = this.temporary(job.key);
+    try {
+      await this.duplicate(from, temporary, parentOf(job.key));
+    } catch (error) {
+      if (error instanceof SourceGone) return 'absent';
+      await unlink(temporary).catch(() => undefined);
+      throw error;
+    }
+    try {
+      if (job.durable) await syncFile(temporary);
+      if (job.signal?.aborted) throw aborted(job.signal);
+      await rename(temporary, this.folders.path(job.key));
+    } finally {
+      // Renaming one name of a file to another of its names does nothing at all.
+      await unlink(temporary).catch(() => undefined);
+    }
+    await this.settle(job);
+    return 'written';
+  }
+
+  private async duplicate(from: string, temporary: string, folder: string): Promise<void> {
+    const source = this.folders.path(from);
+    await this.folders.within(folder, async () => {
+      try {
+        await link(source, temporary);
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT' && !this.exists(from)) throw new SourceGone();
+        if (codeOf(error) === 'ENOENT') throw error;
+        await copyFile(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      }
+    });
+  }
+
+  private async writeFrom(job: WriteJob, source: BodySource): Promise<'written' | 'exists'> {
+    const temporary = this.temporary(job.key);
+    const file = await this.folders.within(parentOf(job.key), () => open(temporary, 'wx'));
+    let answer: 'written' | 'exists';
+    try {
+      await fill(file, source);
+      if (job.durable) await file.sync();
+      // A network file system may tell only at the close that it has no room.
+      else await file.close();
+      if (job.signal?.aborted) throw aborted(job.signal);
+      answer = await this.publish(temporary, job);
+    } catch (error) {
+      await Promise.allSettled([unlink(temporary), file.close()]);
+      throw error;
+    }
+    const tidied = Promise.allSettled([job.ifAbsent ? unlink(temporary) : undefined, file.close()]);
+    try {
+      if (answer === 'written') await this.settle(job);
+    } finally {
+      await tidied;
+    }
+    return answer;
+  }
+
+  private async publish(temporary: string, job: WriteJob): Promise<'written' | 'exists'> {
+    const path = this.folders.path(job.key);
+    if (!job.ifAbsent) {
+      await rename(temporary, path);
+      return 'written';
+    }
+    try {
+      await link(temporary, path);
+    } catch (error) {
+      // A network file system may have linked and lost its answer: then the file has two names.
+      if (statSync(temporary, { throwIfNoEntry: false })?.nlink === 2) return 'written';
+      if (codeOf(error) !== 'EEXIST') throw error;
+      if (!this.exists(job.key)) throw new StorageError('invalid', `filesystem: ${job.key}: is the folder of other keys`);
+      return 'exists';
+    }
+    return 'written';
+  }
+
+  /** From here on the object is visible, so a failure leaves the caller in doubt. */
+  private async settle(job: WriteJob): Promise<void> {
+    if (!job.durable) return;
+    try {
+      await this.folders.sync(parentOf(job.key));
+    } catch (error) {
+      throw toStorageError(error, `write ${job.key}`, 'unknown');
+    }
+  }
+
+  private exists(key: string): boolean {
+    return statSync(this.folders.path(key), { throwIfNoEntry: false })?.isFile() ?? false;
+  }
+
+  private temporary(key: string): string {
+    return join(this.folders.path(parentOf(key)), temporaryName(this.random));
+  }
+}
+
+class SourceGone extends Error {}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** About a mebibyte per call, and the next one gathered while the last is written. */
+async function fill(file: FileHandle, source: BodySource): Promise<void> {
+  let writing: Promise<void> | undefined;
+  try {
+    for (let ended = false; !ended; ) {
+      const batch: Uint8Array[] = [];
+      let bytes = 0;
+      while (!ended && bytes < BATCH_BYTES && batch.length < BATCH_CHUNKS) {
+        const chunk = await source.next();
+        if (chunk === undefined) ended = true;
+        else bytes += batch[batch.push(chunk) - 1]?.byteLength ?? 0;
+      }
+      await writing;
+      writing = bytes > 0 ? writeAll(file, batch, bytes) : undefined;
+      writing?.catch(() => undefined);
+    }
+    await writing;
+  } finally {
+    // The file may not be closed and removed under a write.
+    await writing?.catch(() => undefined);
+  }
+}
+
+async function writeAll(file: FileHandle, batch: readonly Uint8Array[], bytes: number): Promise<void> {
+  let rest = batch;
+  for (let left = bytes; left > 0; ) {
+    const { bytesWritten } = await file.writev(rest);
+    left -= bytesWritten;
+    if (left > 0) rest = behind(rest, bytesWritten);
+  }
+}
+
+/** What a short write has left over. */
+function behind(batch: readonly Uint8Array[], written: number): Uint8Array[] {
+  const rest: Uint8Array[] = [];
+  let skip = written;
+  for (const chunk of batch) {
+    if (skip < chunk.byteLength) rest.push(chunk.subarray(skip));
+    skip = Math.max(0, skip - chunk.byteLength);
+  }
+  return rest;
+}

@@ -1,0 +1,136 @@
+import { readdirSync, statSync } from 'node:fs';
+import { stat, unlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type Runtime, systemRuntime } from '../../lib/clock.js';
+import { aborted } from '../body-source.js';
+import type {
+  CallOptions,
+  CopyingDriver,
+  ListOptions,
+  ListPage,
+  ObjectInfo,
+  ReadOptions,
+  StoredObject,
+  SynchronousDriver,
+  WriteBody,
+  WriteOptions,
+} from '../driver.js';
+import { codeOf, isAbsent, toStorageError } from './filesystem-errors.js';
+import { Folders, parentOf, TEMPORARY_MARK } from './filesystem-folders.js';
+import { listPage } from './filesystem-list.js';
+import { infoOf, readFileAt } from './filesystem-read.js';
+import { sweepTemporaries } from './filesystem-sweep.js';
+import { FileWriter } from './filesystem-write.js';
+
+export interface FilesystemDriverOptions {
+  readonly runtime?: Runtime | undefined;
+  /** `false`: nothing is ever synced, whatever a write asks for. For tests. */
+  readonly durable?: boolean | undefined;
+}
+
+const UNLINKS_AT_ONCE = 16;
+
+/**
+ * Keys are paths below one folder. Any number of processes may use the folder at once: nothing is locked, what decides is `link` (create-only) and
+ * `rename` (replace). A durable write has its bytes, its folder and all folders above it on stable storage before it resolves.
+ */
+export class FilesystemDriver implements CopyingDriver, SynchronousDriver {
+  readonly name = 'filesystem';
+  readonly root: string;
+  private readonly folders: Folders;
+  private readonly writer: FileWriter;
+  private readonly durable: boolean;
+  private readonly runtime: Runtime;
+
+  /** The folder is made by the first write. */
+  constructor(root: string, options: FilesystemDriverOptions = {}) {
+    this.root = resolve(root);
+    this.runtime = options.runtime ?? systemRuntime;
+    this.durable = options.durable ?? true;
+    this.folders = new Folders(this.root);
+    this.writer = new FileWriter(this.folders, this.runtime.random);
+  }
+
+  async stat(key: string, _options?: CallOptions): Promise<ObjectInfo | undefined> {
+    try {
+      const stats = await stat(this.folders.path(key));
+      return stats.isFile() ? infoOf(stats) : undefined;
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw toStorageError(error, `stat ${key}`);
+    }
+  }
+
+  async read(key: string, options: ReadOptions = {}): Promise<StoredObject | undefined> {
+    try {
+      return await readFileAt(this.folders.path(key), key, options);
+    } catch (error) {
+      throw toStorageError(error, `read ${key}`);
+    }
+  }
+
+  write(key: string, body: WriteBody, options: WriteOptions = {}): Promise<'written' | 'exists'> {
+    const { ifAbsent = false, durable = true, signal } = options;
+    return this.writer.write({ key, ifAbsent, durable: durable && this.durable, signal }, body);
+  }
+
+  async copy(from: string, to: string, options: CallOptions = {}): Promise<'written' | 'absent'> {
+    try {
+      return await this.writer.copy(from, { key: to, ifAbsent: false, durable: this.durable, signal: options.signal });
+    } catch (error) {
+      throw toStorageError(error, `copy ${to}`);
+    }
+  }
+
+  async delete(keys: readonly string[], options: CallOptions = {}): Promise<void> {
+    const touched = new Set<string>();
+    for (let at = 0; at < keys.length; at += UNLINKS_AT_ONCE) {
+      if (options.signal?.aborted) throw aborted(options.signal);
+      await Promise.all(keys.slice(at, at + UNLINKS_AT_ONCE).map((key) => this.deleteOne(key, touched)));
+    }
+    for (const folder of touched) await this.folders.prune(folder);
+  }
+
+  async list(prefix: string, options: ListOptions = {}): Promise<ListPage> {
+    const strangers: string[] = [];
+    try {
+      const page = await listPage(this.root, prefix, options, (folder, name) => {
+        if (name.startsWith(TEMPORARY_MARK)) strangers.push(join(this.root, folder, name));
+      });
+      await sweepTemporaries(strangers, this.runtime);
+      return page;
+    } catch (error) {
+      throw toStorageError(error, `list ${prefix}`);
+    }
+  }
+
+  namesSync(folder: string): readonly string[] {
+    try {
+      const names: string[] = [];
+      for (const entry of readdirSync(this.folders.path(folder), { withFileTypes: true })) {
+        if (entry.isFile() && !entry.name.startsWith(TEMPORARY_MARK)) names.push(entry.name);
+      }
+      return names.sort();
+    } catch (error) {
+      if (isAbsent(error)) return [];
+      throw toStorageError(error, `list ${folder}`);
+    }
+  }
+
+  existsSync(key: string): boolean {
+    try {
+      return statSync(this.folders.path(key), { throwIfNoEntry: false })?.isFile() ?? false;
+    } catch (error) {
+      throw toStorageError(error, `stat ${key}`);
+    }
+  }
+
+  private async deleteOne(key: string, touched: Set<string>): Promise<void> {
+    try {
+      await unlink(this.folders.path(key));
+      touched.add(parentOf(key));
+    } catch (error) {
+      if (!isAbsent(error) && codeOf(error) !== 'EISDIR') throw toStorageError(error, `delete ${key}`);
+    }
+  }
+}
