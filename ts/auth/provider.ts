@@ -26,11 +26,19 @@ export interface ITokenOptions {
   readonly ttl?: number;
   readonly name?: string;
   readonly cidr?: readonly string[];
+  /** The token that asks for this one: what is made is never more, nor lives longer, and dies with it. */
+  readonly presented?: IAuthToken;
 }
 
 export interface IUserProfile {
   readonly name: string;
   readonly email?: string;
+}
+
+/** What `{protocol}:{type}:{name}` does not say. */
+export interface IAuthorizeContext {
+  /** Name of the repository that is asked: several may speak one protocol. */
+  readonly repository: string;
 }
 
 /** Users write this for LDAP, OAuth, SSO. Whatever throws, hangs past the deadline or answers something else than its type means: deny. */
@@ -41,11 +49,17 @@ export interface IAuthProvider {
   createToken(userId: string, protocol: string, options?: ITokenOptions): Promise<string>;
   revokeToken(token: string): Promise<void>;
   /** `resource` is `{protocol}:{type}:{name}`, `action` one of read, create, overwrite, delete, admin. A null token is the anonymous caller. */
-  authorize(token: IAuthToken | null, resource: string, action: string): Promise<boolean>;
+  authorize(token: IAuthToken | null, resource: string, action: string, context?: IAuthorizeContext): Promise<boolean>;
   /** True: the owner rule applies on top of `authorize`. The default provider sets it. */
   readonly enforceOwners?: boolean;
   /** A user's public name; default: the id itself. */
   profile?(userId: string): Promise<IUserProfile | null>;
   /** The id that belongs to a public name; default: the name itself. */
   findUser?(name: string): Promise<string | null>;
+  /** What a caller who gave a password may do; default: read and write everything, administer nothing (`authorize` still has the last word). */
+  defaultScopes?(userId: string): Promise<readonly string[] | null>;
+  /** A short-lived token (seconds) that need not be stored: `docker login`'s. Default: `createToken` with that `ttl`. */
+  createSession?(userId: string, protocol: string, options: ITokenOptions & { readonly ttl: number }): Promise<string>;
+  /** Stops what goes on behind answers. */
+  close?(): Promise<void>;
 }
