@@ -20,6 +20,8 @@ export interface IRequestContext {
   readonly body?: unknown;
   readonly actor?: IRequestActor;
   readonly signal?: AbortSignal;
+  /** Who is at the other end of the connection: what `trustProxy` is held against. Adapters fill it in; without it no forwarded header is believed. */
+  readonly peer?: { readonly address?: string | undefined; readonly encrypted?: boolean | undefined };
 }
 
 export interface IResponse {
@@ -43,4 +45,11 @@ export interface RawResponse {
     readonly route: string | undefined;
     readonly user: string | undefined;
   };
+}
+
+/** What our adapters need of a registry. `SmartRegistry` is one. Never rejects. */
+export interface RawHandler {
+  handle(context: IRequestContext): Promise<RawResponse>;
+  /** False: nothing is mounted at this undecoded path, and a host with further handlers may try them. Absent: everything is ours. */
+  handles?(path: string): boolean;
 }

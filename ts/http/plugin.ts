@@ -1,15 +1,31 @@
-import type { Resource } from '../auth/principal.js';
+import type { Action, Resource } from '../auth/principal.js';
 import type { RegistryError } from '../errors/registry-error.js';
 import type { Route } from './route.js';
+
+/** What a refused request wanted, for challenges that name it. */
+export interface WantedAccess extends Resource {
+  /** Any of these would have opened the door. */
+  readonly actions: readonly Action[];
+}
 
 /** A protocol's voice for errors: the same failure, in its own wire format. */
 export interface ErrorFormat {
   readonly mediaType: string;
   body(error: RegistryError, status: number): string;
   /** Value of WWW-Authenticate for a 401. */
-  challenge(baseUrl: string, wanted: readonly Resource[]): string;
+  challenge(baseUrl: string, wanted: readonly WantedAccess[]): string;
   /** Where a protocol departs from HTTP_STATUS. */
   status?(error: RegistryError): number | undefined;
+  /**
+   * The 404 for a package that does not exist, and for one whose existence this caller must not learn: the pipeline puts it in the place of whatever
+   * 404 a reading handler throws for an absent package, so that the two cannot be told apart. Default: `package not found`.
+   */
+  absent?(name: string): RegistryError;
+  /**
+   * What anonymous callers hear, in a repository that is open to them, of a package that they may not read, and of an absent one.
+   * `unauthenticated` makes clients ask for credentials. Default: `not_found`.
+   */
+  readonly anonymousDenied?: 'not_found' | 'unauthenticated';
 }
 
 /** One repository as the pipeline sees it: a table of routes and a voice. */

@@ -11,6 +11,8 @@ export interface Param<T> {
   readonly pattern: string;
   /** `raw` has been percent-decoded exactly once. Throws a RegistryError with the protocol's own code when it is not a valid T. */
   parse(raw: string): T;
+  /** True: `parse` alone decides. Otherwise controls, backslashes and dot segments are refused before it sees them. */
+  readonly anyText?: boolean;
 }
 
 type Names<P extends string> = P extends `${string}{${infer K}}${infer R}` ? K | Names<R> : never;
@@ -47,7 +49,7 @@ export interface Call<V, B, S extends Ruled> {
   /** Peer address, for audit; undefined when unknown. */
   readonly address: string | undefined;
   readonly signal: AbortSignal;
-  /** The packages that the route named, in its order. */
+  /** The packages that the route named, in its order; those behind the first only where the caller may read them. */
   readonly packages: readonly PackageHandle<S>[];
   /** The first of them; throws where the route names none. */
   readonly package: PackageHandle<S>;
@@ -59,6 +61,7 @@ export interface Call<V, B, S extends Ruled> {
 export interface RequestBody {
   /** Declared length in bytes, where the client gave one. */
   readonly length: number | undefined;
+  /** Content-Type as sent, with its parameters; empty when there was none. */
   readonly mediaType: string;
   stream(): AsyncIterable<Uint8Array>;
   /** The whole of it; only on routes whose limit is small. */
@@ -92,6 +95,7 @@ export type AccessRule<V> =
   | { readonly access: 'filtered'; readonly package?: never }
   /**
    * Any of these actions on the package (identity string) that the route names opens the door; what the handler then does asks for its own.
+   * Where the route names several, that is about the first; the others are sources: given to the handler if the caller may read them.
    * `authenticated`: anonymous callers are refused even where they may read.
    */
   | { readonly access: Action | readonly Action[]; readonly package: Ask<V>; readonly authenticated?: boolean };

@@ -1,0 +1,111 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IRequestContext, RawHandler, RawResponse } from '../http/context.js';
+import { UNREAD_MS } from '../http/hosted-response.js';
+import { parseTarget } from '../http/target.js';
+import { type Runtime, systemRuntime } from '../lib/clock.js';
+import { type SendOptions, send } from './node-send.js';
+
+export interface NodeHandlerOptions {
+  readonly runtime?: Runtime;
+  /** Milliseconds after which a reader that takes nothing is cut. Default 60,000. */
+  readonly stallMs?: number;
+  /** Hears of bodies that broke off after their status was sent. */
+  readonly onError?: (error: unknown) => void;
+  /** Called once per request, when its answer has been handed over or has broken off. */
+  readonly onAnswered?: (req: IncomingMessage, answer: RawResponse) => void;
+}
+
+export type NodeHandler = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void) => void;
+
+/** What Express adds to a request. */
+type HostedRequest = IncomingMessage & { readonly originalUrl?: string; readonly body?: unknown };
+
+function contextOf(req: HostedRequest, signal: AbortSignal): IRequestContext {
+  const target = req.url ?? '/';
+  return {
+    method: req.method ?? 'GET',
+    path: parseTarget(target).path,
+    rawUrl: req.originalUrl ?? target,
+    headers: req.headers,
+    query: {},
+    // A parser that has read the stream leaves its result; one that has not leaves an empty object beside an unread stream.
+    body: req.readableDidRead ? req.body : req,
+    signal,
+    peer: { address: req.socket.remoteAddress, encrypted: 'encrypted' in req.socket },
+  };
+}
+
+/** The last resort: a registry that rejects although it never should. */
+function broken(): RawResponse {
+  const about = { repository: undefined, route: undefined, user: undefined };
+  return { status: 500, statusText: undefined, headers: { 'Content-Length': '0', Connection: 'close' }, body: undefined, about };
+}
+
+async function serve(
+  registry: RawHandler,
+  req: HostedRequest,
+  res: ServerResponse,
+  options: NodeHandlerOptions,
+  how: SendOptions,
+): Promise<void> {
+  const client = new AbortController();
+  res.once('close', () => {
+    if (!res.writableFinished) client.abort();
+  });
+  // Without a listener a connection that breaks while its body is read would end the process.
+  req.on('error', () => undefined);
+  let answer = broken();
+  try {
+    answer = await registry.handle(contextOf(req, client.signal)).catch((cause) => {
+      options.onError?.(cause);
+      return answer;
+    });
+    await send(req, res, answer, how);
+  } catch (cause) {
+    if (!client.signal.aborted) options.onError?.(cause);
+    res.destroy();
+  }
+  options.onAnswered?.(req, answer);
+}
+
+/**
+ * A registry as a listener for node:http, or as Express 4 and 5 middleware: `createServer(toNodeHandler(registry))`, `app.use(toNodeHandler(registry))`.
+ * Mount it before body parsers. Where the registry has nothing mounted at a path, `next` is called if there is one.
+ */
+export function toNodeHandler(registry: RawHandler, options: NodeHandlerOptions = {}): NodeHandler {
+  const { clock } = options.runtime ?? systemRuntime;
+  const how: SendOptions = { clock, stallMs: options.stallMs ?? UNREAD_MS };
+  return (req, res, next) => {
+    if (next && registry.handles && !registry.handles(parseTarget(req.url ?? '/').path)) next();
+    else void serve(registry, req, res, options, how);
+  };
+}
+
+/** Asks for the body (100 Continue) when somebody begins to read it, and not before: what is refused unread is never sent. */
+function continueOnRead(req: IncomingMessage, res: ServerResponse): void {
+  const read = req._read;
+  let asked = false;
+  req._read = function readAndContinue(this: IncomingMessage, size: number): void {
+    if (!asked && !res.headersSent) res.writeContinue();
+    asked = true;
+    read.call(this, size);
+  };
+}
+
+/**
+ * Settings for a node:http server that faces clients: 15 s for headers, no limit on the length of an upload (the pipeline watches its progress), idle
+ * connections kept for 65 s, `Expect: 100-continue` answered when the body is wanted. Call it before `listen`. Add no `upgrade` listener to such a server:
+ * Node would hand it requests of clients that merely offer HTTP/2. Needs Node's strict parser: never set `insecureHTTPParser`.
+ */
+export function harden<S extends Server>(server: S): S {
+  server.headersTimeout = 15_000;
+  server.requestTimeout = 0;
+  server.keepAliveTimeout = 65_000;
+  // How often Node looks for headers that are late; an option of `createServer` that is read when the server begins to listen.
+  Object.assign(server, { connectionsCheckingInterval: 5_000 });
+  server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
+    continueOnRead(req, res);
+    server.emit('request', req, res);
+  });
+  return server;
+}

@@ -1,0 +1,126 @@
+import type { Action } from '../auth/principal.js';
+import { forbidden, notFound, RegistryError } from '../errors/registry-error.js';
+import type { Caller, PackageHandle, PackageSource, Ruled } from '../packages/package-handle.js';
+import { grantsFor, permits } from '../packages/policy.js';
+import type { ErrorFormat } from './plugin.js';
+import type { Listing, Route } from './route.js';
+
+/** Who wants to get in, and where. */
+export interface Entry {
+  readonly route: Route;
+  /** GET or HEAD. */
+  readonly reading: boolean;
+  /** Identity strings that the route named. */
+  readonly names: readonly string[];
+  readonly caller: Caller;
+  readonly source: PackageSource<Ruled>;
+  readonly errors: ErrorFormat;
+}
+
+type Handle = PackageHandle<Ruled>;
+
+const unauthenticated = (): RegistryError => new RegistryError('unauthenticated', 'authentication required');
+
+const ruleOf = ({ position, state }: Handle['snapshot']): Ruled | undefined => (position === 0 ? undefined : state);
+
+async function grantedOf(caller: Caller, name: string, actions: readonly Action[]): Promise<ReadonlySet<Action>> {
+  const asked = [...new Set(actions.flatMap(grantsFor))];
+  const answers = await Promise.all(asked.map((action) => caller.granted(name, action)));
+  return new Set(asked.filter((_, at) => answers[at]));
+}
+
+/** May this caller do any of that, with these grants, to a package with this rule? */
+function permitted(
+  entry: Pick<Entry, 'caller' | 'source'>,
+  granted: ReadonlySet<Action>,
+  actions: readonly Action[],
+  rule: Ruled | undefined,
+): boolean {
+  const { principal, enforceOwners } = entry.caller;
+  const standing = { principal, granted, anonymousRead: entry.source.anonymousRead, enforceOwners };
+  return actions.some((action) => permits(standing, action, rule));
+}
+
+/**
+ * What a caller hears who may not read a package, and also who asks for an absent one: the same, byte for byte, or existence could be learnt.
+ * In a repository that is closed to anonymous callers they never come this far.
+ */
+export function unreadable({ errors, caller }: Pick<Entry, 'errors' | 'caller'>, name: string): RegistryError {
+  if (!caller.principal && errors.anonymousDenied === 'unauthenticated') return unauthenticated();
+  return errors.absent?.(name) ?? notFound('package');
+}
+
+async function refusal(entry: Entry, name: string, rule: Ruled | undefined): Promise<RegistryError> {
+  const { caller, reading } = entry;
+  if (!caller.principal) return reading ? unreadable(entry, name) : unauthenticated();
+  const readable = reading && permitted(entry, await grantedOf(caller, name, ['read']), ['read'], rule);
+  return reading && !readable ? unreadable(entry, name) : forbidden('access denied');
+}
+
+/** The package that the route is about, or the refusal. Nothing is loaded for callers whom no state could let in. */
+async function admitTo(entry: Entry, name: string, actions: readonly Action[]): Promise<Handle> {
+  const { caller, source } = entry;
+  const granted = await grantedOf(caller, name, actions);
+  if (granted.size === 0) throw await refusal(entry, name, undefined);
+  const handle = await source.open(name, caller, entry.reading ? 'read' : 'change');
+  let rule = ruleOf(handle.snapshot);
+  if (permitted(entry, granted, actions, rule)) return handle;
+  if (!entry.reading) {
+    // What a change begins with may be behind: a refusal never rests on it.
+    rule = ruleOf(await handle.readStrong());
+    if (permitted(entry, granted, actions, rule)) return handle;
+  }
+  throw await refusal(entry, name, rule);
+}
+
+/** A package that the request merely refers to: not given where the caller may not read it. */
+async function sourceOf(entry: Entry, name: string): Promise<Handle | undefined> {
+  const granted = await grantedOf(entry.caller, name, ['read']);
+  if (granted.size === 0) return undefined;
+  const handle = await entry.source.open(name, entry.caller, 'read');
+  return permitted(entry, granted, ['read'], ruleOf(handle.snapshot)) ? handle : undefined;
+}
+
+/**
+ * Lets a request in, or throws: 401 where credentials could help, 403 for changes, 404 where existence must not be learnt (design §3).
+ * Answers handles on the packages that the route named.
+ */
+export async function authorise(entry: Entry): Promise<readonly Handle[]> {
+  const { route, caller, source, names } = entry;
+  if (route.access === 'public') return [];
+  const closed = route.access === 'authenticated' || route.authenticated || !source.anonymousRead;
+  if (!caller.principal && closed) throw unauthenticated();
+  if (typeof route.access === 'string') return [];
+  const [first, ...others] = names;
+  if (first === undefined) throw new TypeError(`route ${route.id} names no package`);
+  const handles = [await admitTo(entry, first, route.access)];
+  for (const name of others) {
+    const handle = await sourceOf(entry, name);
+    if (handle) handles.push(handle);
+  }
+  return handles;
+}
+
+/** True when anonymous callers would have been given the same answer. `anonymous`: a caller without credentials. */
+export async function openToAll(entry: Entry, packages: readonly Handle[], anonymous: Caller): Promise<boolean> {
+  const { route, source } = entry;
+  if (route.access === 'public') return true;
+  if (route.access === 'authenticated' || route.authenticated || !source.anonymousRead) return false;
+  if (route.access === 'filtered') return !entry.caller.principal;
+  for (const { name, snapshot } of packages) {
+    const granted = await grantedOf(anonymous, name, ['read']);
+    if (!permitted({ caller: anonymous, source }, granted, ['read'], ruleOf(snapshot))) return false;
+  }
+  return route.access.includes('read');
+}
+
+/** All packages that the caller may read, fresh. Filtered before anybody can page through it. */
+export async function listing({ caller, source }: Pick<Entry, 'caller' | 'source'>): Promise<Listing> {
+  const { position, items } = await source.list(caller.signal);
+  const visible = [];
+  for (const { item, rule } of items) {
+    const granted = await grantedOf(caller, item.identity, ['read']);
+    if (permitted({ caller, source }, granted, ['read'], rule)) visible.push(item);
+  }
+  return { items: visible, position, complete: visible.length === items.length };
+}

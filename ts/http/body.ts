@@ -1,0 +1,201 @@
+import { invalid, RegistryError } from '../errors/registry-error.js';
+import { concat, utf8 } from '../lib/bytes.js';
+import type { Clock } from '../lib/clock.js';
+import { essenceOf, isJsonType } from '../lib/media-type.js';
+import { type BodyFacts, type BodySource, bodyFacts, bodySource, bodyTaken, gunzip, stillEncoded } from './body-source.js';
+import type { BodyRule, HeaderBag, RequestBody } from './route.js';
+import { checkJson, parseJson } from './strict-json.js';
+import { Watchdog } from './watchdog.js';
+
+export interface BodyOptions {
+  readonly clock: Clock;
+  /** Milliseconds without a byte, while somebody waits for one, after which the body is given up (408). */
+  readonly progressMs: number;
+  /** Milliseconds that the whole body may take; default: no limit while it makes progress. */
+  readonly totalMs?: number | undefined;
+  readonly signal: AbortSignal;
+  /** Called for every chunk that arrives. */
+  readonly onProgress: () => void;
+}
+
+/** `bytes()` and `json()` hold everything in memory: routes with larger bodies must stream. */
+const MAX_WHOLE = 64 * 1024 ** 2;
+
+const tooLarge = (max: number): RegistryError => new RegistryError('too_large', `body is larger than ${max} bytes`);
+const timedOut = (): RegistryError => new RegistryError('request_timeout', 'the request body did not arrive in time');
+
+/** A request body, bounded in bytes and in time. */
+export class IncomingBody implements RequestBody {
+  readonly mediaType: string;
+  readonly length: number | undefined;
+  private readonly facts: BodyFacts;
+  private readonly source: BodySource;
+  private readonly max: number;
+  private readonly options: BodyOptions;
+  private seen = 0;
+  private state: 'unread' | 'reading' | 'ended' | 'broken';
+  private expired = false;
+  private refuse: ((reason: unknown) => void) | undefined;
+
+  /** Throws what can be said from the headers alone: `too_large`, `unsupported_media_type`, `invalid` (a body parser was faster). */
+  constructor(body: unknown, headers: HeaderBag, rule: BodyRule<unknown> | undefined, options: BodyOptions) {
+    this.options = options;
+    this.max = rule?.max ?? Number.MAX_SAFE_INTEGER;
+    this.facts = bodyFacts(headers, rule?.codings ?? []);
+    const { declared } = this.facts;
+    if (rule && declared !== undefined && declared > rule.max) throw tooLarge(rule.max);
+    this.source = bodySource(body, this.facts);
+    if (this.source.kind === 'parsed' && rule?.byteExact) throw bodyTaken();
+    if (this.source.kind === 'bytes' && rule && this.source.bytes.byteLength > rule.max) throw tooLarge(rule.max);
+    if (!rule && declared !== undefined && declared > 0) throw invalid('this endpoint takes no body');
+    this.mediaType = this.facts.mediaType;
+    this.length = this.facts.gzip ? undefined : (declared ?? (this.source.kind === 'none' ? 0 : undefined));
+    this.state = this.source.kind === 'stream' ? 'unread' : 'ended';
+  }
+
+  get parsed(): unknown {
+    return this.source.kind === 'parsed' ? this.source.value : undefined;
+  }
+
+  /** Bytes that the client may still send: what has to be read, or the connection closed, before its next request. */
+  get remaining(): number {
+    if (this.state === 'ended') return 0;
+    if (this.state === 'broken' || this.facts.declared === undefined) return Number.POSITIVE_INFINITY;
+    return this.facts.declared - this.seen;
+  }
+
+  async *stream(): AsyncGenerator<Uint8Array> {
+    let size = 0;
+    for await (const chunk of this.decoded()) {
+      size += chunk.byteLength;
+      if (size > this.max) throw tooLarge(this.max);
+      if (chunk.byteLength > 0) yield chunk;
+    }
+  }
+
+  async bytes(): Promise<Uint8Array> {
+    if (this.max > MAX_WHOLE) throw new TypeError(`a body of up to ${this.max} bytes must be streamed`);
+    const parts: Uint8Array[] = [];
+    for await (const chunk of this.stream()) parts.push(chunk);
+    return parts.length === 1 ? (parts[0] as Uint8Array) : concat(parts);
+  }
+
+  async json(): Promise<unknown> {
+    if (this.source.kind !== 'parsed') return parseJson(await this.bytes());
+    checkJson(this.source.value);
+    return this.source.value;
+  }
+
+  /** For routes that take no body: throws `invalid` when there is one after all. */
+  async expectNone(): Promise<void> {
+    if (this.source.kind === 'none') return;
+    if (this.source.kind === 'stream') {
+      for await (const chunk of this.received(this.source))
+        if (chunk.byteLength > 0) throw invalid('this endpoint takes no body');
+      return;
+    }
+    throw invalid('this endpoint takes no body');
+  }
+
+  private async *decoded(): AsyncGenerator<Uint8Array> {
+    const { source, facts } = this;
+    if (source.kind === 'none') return;
+    if (source.kind === 'parsed') {
+      yield this.written(source.value);
+      return;
+    }
+    const raw = source.kind === 'bytes' ? this.given(source.bytes) : this.received(source);
+    yield* stillEncoded(source, facts) ? gunzip(raw) : raw;
+  }
+
+  /** A parsed JSON value as bytes again; of a parsed form nothing but its fields is left. */
+  private written(value: unknown): Uint8Array {
+    const essence = essenceOf(this.mediaType);
+    if (essence !== '' && !isJsonType(essence)) throw bodyTaken();
+    checkJson(value);
+    return utf8(JSON.stringify(value));
+  }
+
+  private async *given(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+    const { declared, gzip } = this.facts;
+    if (declared !== undefined && declared !== bytes.byteLength && !gzip)
+      throw invalid('body is not as long as its Content-Length');
+    yield bytes;
+  }
+
+  private async *received(source: Extract<BodySource, { kind: 'stream' }>): AsyncGenerator<Uint8Array> {
+    if (this.state !== 'unread') throw new TypeError('a request body can be read once');
+    this.state = 'reading';
+    const { clock, progressMs, totalMs, signal, onProgress } = this.options;
+    const fail = (reason: unknown): void => this.refuse?.(reason);
+    const watchdog = new Watchdog(clock, progressMs, () => fail(timedOut()));
+    const total = totalMs === undefined ? undefined : clock.after(totalMs, () => this.expire());
+    const onAbort = (): void => fail(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    let iterator: AsyncIterator<Uint8Array | string> | undefined;
+    try {
+      iterator = source.open();
+      for (;;) {
+        watchdog.wait();
+        const chunk = await this.next(iterator);
+        watchdog.rest();
+        onProgress();
+        if (chunk === undefined) break;
+        this.count(chunk.byteLength);
+        yield chunk;
+      }
+      this.finish();
+    } finally {
+      watchdog.stop();
+      total?.cancel();
+      signal.removeEventListener('abort', onAbort);
+      // Not awaited: a source that is still waiting for its next chunk answers only after that chunk.
+      if (this.remaining > 0) iterator?.return?.().catch(() => undefined);
+    }
+  }
+
+  private expire(): void {
+    this.expired = true;
+    this.refuse?.(timedOut());
+  }
+
+  private async next(iterator: AsyncIterator<Uint8Array | string>): Promise<Uint8Array | undefined> {
+    const { signal } = this.options;
+    try {
+      if (this.expired) throw timedOut();
+      signal.throwIfAborted();
+      const { done, value } = await new Promise<IteratorResult<Uint8Array | string>>((resolve, reject) => {
+        this.refuse = reject;
+        iterator.next().then(resolve, (cause) => reject(signal.aborted ? signal.reason : endedEarly(cause)));
+      });
+      if (done) return undefined;
+      return typeof value === 'string' ? utf8(value) : value;
+    } catch (cause) {
+      this.state = 'broken';
+      throw cause;
+    } finally {
+      this.refuse = undefined;
+    }
+  }
+
+  private count(bytes: number): void {
+    this.seen += bytes;
+    const { declared } = this.facts;
+    if (declared !== undefined && this.seen > declared) {
+      this.state = 'broken';
+      throw invalid('body is longer than its Content-Length');
+    }
+    if (this.seen > this.max) throw tooLarge(this.max);
+  }
+
+  private finish(): void {
+    const { declared } = this.facts;
+    this.state = 'ended';
+    if (declared === undefined || this.seen === declared) return;
+    throw this.seen === 0 ? bodyTaken() : invalid('body is shorter than its Content-Length');
+  }
+}
+
+/** A connection that breaks, or a host's stream that fails, is the client's side of the matter. */
+const endedEarly = (cause: unknown): RegistryError =>
+  cause instanceof RegistryError ? cause : invalid('the request body ended early', { cause });

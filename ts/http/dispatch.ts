@@ -1,0 +1,234 @@
+import type { Principal, Resource } from '../auth/principal.js';
+import { RegistryError } from '../errors/registry-error.js';
+import type { PackageHandle, Ruled } from '../packages/package-handle.js';
+import { authorise, type Entry, listing, openToAll, unreadable } from './authorise.js';
+import { IncomingBody } from './body.js';
+import { RequestCaller } from './caller.js';
+import type { RawResponse } from './context.js';
+import { explain, writeError } from './fail.js';
+import { headersOf } from './headers.js';
+import { Lifetime } from './lifetime.js';
+import { parameters } from './parameters.js';
+import type { WantedAccess } from './plugin.js';
+import { queryOf } from './query.js';
+import { type Answer, respond } from './respond.js';
+import type { Call, HeaderBag, Query, Route } from './route.js';
+import { canonicalPath, match, unmatched } from './router.js';
+import type { RegistryRequest, Site } from './site.js';
+
+/** Bodies that are shorter than this are read to their end and forgotten; for longer ones the connection is closed (reliability H10). */
+const DRAINED = 64 * 1024;
+
+/** What is known of a request so far: also what an error needs. */
+class Exchange {
+  readonly site: Site;
+  readonly request: RegistryRequest;
+  readonly headers: HeaderBag;
+  readonly lifetime: Lifetime;
+  route: Route | undefined;
+  principal: Principal | undefined;
+  body: IncomingBody | undefined;
+  wanted: readonly WantedAccess[] = [];
+  /** Set once a reading request has been let in to a package that is not there. */
+  absent: RegistryError | undefined;
+
+  constructor(site: Site, request: RegistryRequest) {
+    this.site = site;
+    this.request = request;
+    this.headers = headersOf(request.headers);
+    this.lifetime = new Lifetime(site.runtime.clock, site.limits.requestTimeoutMs, request.signal);
+  }
+
+  get reading(): boolean {
+    return this.request.method === 'GET' || this.request.method === 'HEAD';
+  }
+
+  resource(name: string): Resource {
+    const { source, instance } = this.site;
+    return { repository: source.name, protocol: instance.protocol, type: instance.resourceType, name };
+  }
+
+  caller(principal: Principal | undefined): RequestCaller {
+    const { gate } = this.site;
+    const { actor, address } = this.request;
+    const resource = (name: string): Resource => this.resource(name);
+    return new RequestCaller({
+      gate,
+      principal,
+      resource,
+      actor,
+      address,
+      userAgent: this.headers.get('user-agent'),
+      signal: this.lifetime.signal,
+    });
+  }
+}
+
+/** Bad credentials are refused everywhere but where nobody asks for them. */
+async function identify(exchange: Exchange, route: Route): Promise<Principal | undefined> {
+  const { gate, instance, source } = exchange.site;
+  try {
+    return await gate.identify(exchange.headers, {
+      protocol: instance.protocol,
+      repository: source.name,
+      address: exchange.request.address,
+      signal: exchange.lifetime.signal,
+    });
+  } catch (cause) {
+    if (route.access === 'public' && cause instanceof RegistryError && cause.kind === 'unauthenticated') return undefined;
+    throw cause;
+  }
+}
+
+async function boundBody(exchange: Exchange, route: Route): Promise<IncomingBody> {
+  const { runtime, limits } = exchange.site;
+  const body = new IncomingBody(exchange.request.body, exchange.headers, route.body, {
+    clock: runtime.clock,
+    progressMs: limits.bodyProgressMs,
+    totalMs: limits.bodyTotalMs,
+    signal: exchange.lifetime.signal,
+    onProgress: () => exchange.lifetime.touch(),
+  });
+  exchange.body = body;
+  if (!route.body) await body.expectNone();
+  return body;
+}
+
+interface Understood {
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly query: Query;
+  readonly packages: readonly PackageHandle<Ruled>[];
+  readonly body: unknown;
+  readonly entry: Entry;
+}
+
+function callOf(exchange: Exchange, route: Route, known: Understood): Call<Readonly<Record<string, unknown>>, unknown, Ruled> {
+  const { packages } = known;
+  return {
+    params: known.values,
+    query: known.query,
+    headers: exchange.headers,
+    body: known.body,
+    baseUrl: exchange.request.baseUrl,
+    principal: exchange.principal,
+    address: exchange.request.address,
+    signal: exchange.lifetime.signal,
+    packages,
+    get package() {
+      const [first] = packages;
+      if (!first) throw new TypeError(`route ${route.id} names no package`);
+      return first;
+    },
+    listing: () => listing(known.entry),
+  };
+}
+
+/** The way of every request, in reading order (design §3). */
+async function answer(exchange: Exchange): Promise<Answer> {
+  const { site, request } = exchange;
+  const found = match(site.instance.routes, request.method, canonicalPath(request.path));
+  if (!found.route) throw unmatched(found.allow);
+  const { route } = found;
+  exchange.route = route;
+  const values = parameters(route, found.raw);
+  const query = queryOf(request.rawQuery);
+  const names = [route.package?.(values, query) ?? []].flat();
+  const actions = typeof route.access === 'string' ? [] : route.access;
+  exchange.wanted = names.map((name) => ({ ...exchange.resource(name), actions }));
+  exchange.principal = await identify(exchange, route);
+  const incoming = await boundBody(exchange, route);
+  const caller = exchange.caller(exchange.principal);
+  const entry: Entry = { route, reading: exchange.reading, names, caller, source: site.source, errors: site.instance.errors };
+  const packages = await authorise(entry);
+  const [first] = packages;
+  if (exchange.reading && first?.snapshot.position === 0) exchange.absent = unreadable(entry, first.name);
+  const body = route.body?.parse ? await route.body.parse(incoming) : incoming;
+  const reply = await route.handler(callOf(exchange, route, { values, query, packages, body, entry }));
+  return respond(
+    {
+      method: request.method,
+      headers: exchange.headers,
+      shared: () => openToAll(entry, packages, exchange.principal ? exchange.caller(undefined) : caller),
+      perCaller: route.access === 'filtered',
+      signal: exchange.lifetime.signal,
+    },
+    reply,
+  );
+}
+
+function report(exchange: Exchange, cause: unknown, incident: string | undefined): void {
+  const { site, route } = exchange;
+  try {
+    site.onFault(cause, { repository: site.source.name, protocol: site.instance.protocol, route: route?.id, incident });
+  } catch {
+    // A log that fails must not cost the client its answer.
+  }
+}
+
+/** The client's next request would begin in the middle of this one's body. */
+function mustClose({ body, headers, request }: Exchange): boolean {
+  if (body) return body.remaining > DRAINED;
+  if (headers.get('transfer-encoding') !== undefined) return true;
+  return request.body !== undefined && Number(headers.get('content-length') ?? 0) > DRAINED;
+}
+
+function finished(exchange: Exchange, { status, headers, body }: Answer, statusText?: string): RawResponse {
+  if (mustClose(exchange)) headers.set('Connection', 'close');
+  const { site, route, principal } = exchange;
+  const about = { repository: site.source.name, route: route?.id, user: principal?.userId };
+  return { status, statusText, headers: headers.record(), body, about };
+}
+
+function failed(exchange: Exchange, cause: unknown): RawResponse {
+  const { site, request } = exchange;
+  const explained = explain(cause, site.runtime);
+  if (!explained) return gone(exchange);
+  const { error: known, fault } = explained;
+  if (fault) report(exchange, cause, fault.incident);
+  const error = known.kind === 'not_found' && exchange.absent ? exchange.absent : known;
+  const { status, statusText, headers, body } = writeError(site.instance.errors, error, request.baseUrl, exchange.wanted);
+  if (error.kind === 'request_timeout') headers.set('Connection', 'close');
+  return finished(exchange, { status, headers, body: request.method === 'HEAD' ? undefined : body }, statusText);
+}
+
+/** Nobody hears this; 499 is what logs call it. */
+function gone({ site, route, principal }: Exchange): RawResponse {
+  const about = { repository: site.source.name, route: route?.id, user: principal?.userId };
+  return { status: 499, statusText: 'Client Closed Request', headers: { Connection: 'close' }, body: undefined, about };
+}
+
+/** An answer that nobody wants any more: what it has opened is closed. A stream that has its reader is its reader's business. */
+function discard({ body }: Pick<Answer, 'body'>): void {
+  if (body && !(body instanceof Uint8Array)) body.cancel().catch(() => undefined);
+}
+
+/** The protocol's own voice has failed: the last words are ours. */
+function speechless(exchange: Exchange, cause: unknown): RawResponse {
+  report(exchange, cause, undefined);
+  return {
+    ...gone(exchange),
+    status: 500,
+    statusText: 'Internal Server Error',
+    headers: { Connection: 'close', 'Content-Length': '0' },
+  };
+}
+
+/** Answers one request to one repository. Never rejects. */
+export async function dispatch(site: Site, request: RegistryRequest): Promise<RawResponse> {
+  const exchange = new Exchange(site, request);
+  const { lifetime } = exchange;
+  try {
+    const raw = finished(exchange, await lifetime.race(answer(exchange), discard));
+    if (raw.body && !(raw.body instanceof Uint8Array))
+      lifetime.signal.addEventListener('abort', () => discard(raw), { once: true });
+    return raw;
+  } catch (cause) {
+    try {
+      return failed(exchange, cause);
+    } catch (fault) {
+      return speechless(exchange, fault);
+    }
+  } finally {
+    lifetime.answered();
+  }
+}

@@ -1,0 +1,164 @@
+import { RegistryError } from '../errors/registry-error.js';
+import type { ByteRange, Content, Opened } from '../lib/content.js';
+import { evaluate, rangeApplies } from './conditional.js';
+import { ResponseHeaders } from './headers.js';
+import { acceptedCoding } from './negotiate.js';
+import { parseRange } from './range.js';
+import type { CachePolicy, Reply } from './reply.js';
+import type { HeaderBag } from './route.js';
+
+/** What a Reply is an answer to. */
+export interface Asked {
+  readonly method: string;
+  readonly headers: HeaderBag;
+  /** Anonymous callers would be given the same: shared caches may keep it. */
+  readonly shared: () => Promise<boolean>;
+  /** The answer depends on who asks. */
+  readonly perCaller: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: ResponseHeaders;
+  readonly body: Opened | undefined;
+}
+
+type ContentReply = Extract<Reply, { type: 'content' }>;
+type Encoding = { readonly coding: 'gzip' | 'br'; readonly bytes: Uint8Array; readonly etag: string };
+
+const quoted = (etag: string): string => `"${etag}"`;
+
+function cacheControl(cache: CachePolicy, shared: boolean): string {
+  if (cache === 'no-store') return 'no-store';
+  const who = shared ? 'public' : 'private';
+  return cache === 'immutable' ? `${who}, max-age=31536000, immutable` : `${who}, no-cache`;
+}
+
+async function describe(asked: Asked, reply: ContentReply): Promise<ResponseHeaders> {
+  const { content, cache } = reply;
+  const shared = cache !== 'no-store' && (await asked.shared());
+  const headers = new ResponseHeaders();
+  headers.set('Content-Type', content.mediaType);
+  headers.set('X-Content-Type-Options', 'nosniff');
+  headers.set('Content-Security-Policy', "default-src 'none'; sandbox");
+  if (content.etag !== undefined) headers.set('ETag', quoted(content.etag));
+  if (content.lastModified) headers.set('Last-Modified', content.lastModified.toUTCString());
+  if (reply.ranges && content.size !== undefined) headers.set('Accept-Ranges', 'bytes');
+  headers.setAll(reply.headers);
+  headers.set('Cache-Control', cacheControl(cache, shared));
+  headers.vary(reply.vary);
+  if (content.encoded) headers.vary(['Accept-Encoding']);
+  if (asked.perCaller || (!shared && cache !== 'no-store')) headers.vary(['Authorization']);
+  return headers;
+}
+
+/** Ready-made coded bytes, where the client wants them and the content has them. */
+async function encodingFor(asked: Asked, content: Content): Promise<Encoding | undefined> {
+  if (!content.encoded) return undefined;
+  const coding = acceptedCoding(asked.headers.get('accept-encoding'));
+  if (!coding) return undefined;
+  const encoded = await content.encoded(coding);
+  return encoded && { coding, ...encoded };
+}
+
+/** The range to serve; undefined: the whole. Throws `range_not_satisfiable`. */
+function rangeFor(asked: Asked, reply: ContentReply): ByteRange | undefined {
+  const { etag, lastModified, size } = reply.content;
+  const header = asked.method === 'GET' && reply.ranges && size !== undefined ? asked.headers.get('range') : undefined;
+  if (header === undefined || size === undefined || !rangeApplies(asked.headers, etag, lastModified)) return undefined;
+  const range = parseRange(header, size);
+  if (range === 'unsatisfiable') {
+    throw new RegistryError('range_not_satisfiable', 'range not satisfiable', {
+      headers: { 'Content-Range': `bytes */${size}`, 'Accept-Ranges': 'bytes' },
+    });
+  }
+  return range;
+}
+
+/** Opened bytes that are not as long as announced would spoil the connection's framing. */
+function checked(opened: Opened, length: number | undefined): Opened {
+  if (opened instanceof Uint8Array && length !== undefined && opened.byteLength !== length)
+    throw new TypeError(`content announced ${length} bytes and has ${opened.byteLength}`);
+  return opened;
+}
+
+async function opened(asked: Asked, content: Content, headers: ResponseHeaders, range?: ByteRange): Promise<Opened> {
+  const length = range ? range.end - range.start + 1 : content.size;
+  if (length !== undefined) headers.set('Content-Length', String(length));
+  const body = checked(await content.open(range, asked.signal), length);
+  if (body instanceof Uint8Array) headers.set('Content-Length', String(body.byteLength));
+  return body;
+}
+
+function notModified(headers: ResponseHeaders, etag: string | undefined): Answer {
+  for (const name of ['Content-Type', 'Accept-Ranges', 'Content-Length', 'Content-Encoding']) headers.delete(name);
+  if (etag !== undefined) headers.set('ETag', quoted(etag));
+  return { status: 304, headers, body: undefined };
+}
+
+/** GET and HEAD on what is there: preconditions, then the range, then a ready-made coding, then the bytes as they are. */
+async function serve(asked: Asked, reply: ContentReply, headers: ResponseHeaders): Promise<Answer> {
+  const { content } = reply;
+  const range = rangeFor(asked, reply);
+  const encoding = range ? undefined : await encodingFor(asked, content);
+  const etags = [content.etag, encoding?.etag].filter((etag) => etag !== undefined);
+  const verdict = evaluate(asked.headers, { etags, lastModified: content.lastModified });
+  if (verdict.type === 'failed') throw new RegistryError('precondition_failed', 'precondition failed');
+  if (verdict.type === 'fresh') {
+    await content.discard?.();
+    return notModified(headers, verdict.etag);
+  }
+  if (range) {
+    headers.set('Content-Range', `bytes ${range.start}-${range.end}/${content.size}`);
+    return { status: 206, headers, body: await opened(asked, content, headers, range) };
+  }
+  if (encoding) {
+    headers.set('Content-Encoding', encoding.coding);
+    headers.set('ETag', quoted(encoding.etag));
+    headers.set('Content-Length', String(encoding.bytes.byteLength));
+    await content.discard?.();
+    return { status: 200, headers, body: asked.method === 'HEAD' ? undefined : encoding.bytes };
+  }
+  return asked.method === 'HEAD' ? head(200, content, headers) : whole(200, asked, content, headers);
+}
+
+async function head(status: number, content: Content, headers: ResponseHeaders): Promise<Answer> {
+  if (content.size !== undefined) headers.set('Content-Length', String(content.size));
+  await content.discard?.();
+  return { status, headers, body: undefined };
+}
+
+const whole = async (status: number, asked: Asked, content: Content, headers: ResponseHeaders): Promise<Answer> => ({
+  status,
+  headers,
+  body: await opened(asked, content, headers),
+});
+
+function bare(asked: Asked, reply: Exclude<Reply, ContentReply>): Answer {
+  const headers = new ResponseHeaders();
+  if (reply.type === 'redirect') headers.set('Location', reply.location);
+  headers.setAll(reply.headers);
+  if (asked.method === 'GET' || asked.method === 'HEAD') headers.set('Cache-Control', 'no-store');
+  if (reply.status !== 204 && reply.status !== 304 && headers.get('Content-Length') === undefined)
+    headers.set('Content-Length', '0');
+  return { status: reply.status, headers, body: undefined };
+}
+
+/**
+ * The one place where a Reply becomes HTTP: validators, 304, ranges, HEAD, codings, cache headers (RFC 9110, RFC 9111). Content is opened here, before any
+ * status is sent. Throws `precondition_failed`, `range_not_satisfiable`, and whatever opening throws.
+ */
+export async function respond(asked: Asked, reply: Reply): Promise<Answer> {
+  if (reply.type !== 'content') return bare(asked, reply);
+  try {
+    const headers = await describe(asked, reply);
+    const reading = asked.method === 'GET' || asked.method === 'HEAD';
+    if (reply.status === 200 && reading) return await serve(asked, reply, headers);
+    if (asked.method === 'HEAD') return await head(reply.status, reply.content, headers);
+    return await whole(reply.status, asked, reply.content, headers);
+  } catch (cause) {
+    await reply.content.discard?.().catch(() => undefined);
+    throw cause;
+  }
+}

@@ -1,0 +1,51 @@
+import { invalid, RegistryError } from '../errors/registry-error.js';
+import type { Route } from './route.js';
+
+const MAX_PATH = 4096;
+
+export type Match =
+  | { readonly route: Route; readonly raw: readonly string[] }
+  | { readonly route: undefined; readonly allow: readonly string[] };
+
+const UNRESERVED = /^[A-Za-z0-9._~-]$/;
+
+/**
+ * The path as routes are matched against: percent-encoded unreserved characters plain (RFC 3986 §6.2.2.2: the same resource, so it must be the same
+ * decision), everything else untouched. Throws `invalid` for what no client has reason to send: more than 4,096 characters, malformed escapes, dot
+ * segments however spelled, backslashes, controls, characters beyond ASCII.
+ */
+export function canonicalPath(path: string): string {
+  if (path.length > MAX_PATH) throw invalid(`path is longer than ${MAX_PATH} characters`);
+  if (!path.startsWith('/') || !/^[!-[\]-~]+$/.test(path)) throw invalid('malformed path');
+  let canonical = path;
+  if (path.includes('%')) {
+    if (/%(?![0-9A-Fa-f]{2})/.test(path)) throw invalid('malformed percent-encoding in path');
+    canonical = path.replace(/%[0-9A-Fa-f]{2}/g, (triplet) => {
+      const char = String.fromCharCode(Number.parseInt(triplet.slice(1), 16));
+      return UNRESERVED.test(char) ? char : triplet;
+    });
+  }
+  if (/\/\.{1,2}(?:\/|$)/.test(canonical)) throw invalid('dot segments in path');
+  return canonical;
+}
+
+/** First match wins, in table order; HEAD is GET. A path that only other methods know yields those, for `Allow`. */
+export function match(routes: readonly Route[], method: string, path: string): Match {
+  const wanted = method === 'HEAD' ? 'GET' : method;
+  const allow = new Set<string>();
+  for (const route of routes) {
+    if (route.method !== wanted && allow.has(route.method)) continue;
+    const hit = route.regexp.exec(path);
+    if (!hit) continue;
+    if (route.method === wanted) return { route, raw: hit.slice(1) };
+    allow.add(route.method);
+    if (route.method === 'GET') allow.add('HEAD');
+  }
+  return { route: undefined, allow: [...allow] };
+}
+
+/** What to answer where nothing matches: 405 with `Allow` where another method would, else 404. */
+export const unmatched = (allow: readonly string[]): RegistryError =>
+  allow.length === 0
+    ? new RegistryError('not_found', 'no such endpoint')
+    : new RegistryError('method_not_allowed', 'method not allowed', { headers: { Allow: allow.join(', ') } });
