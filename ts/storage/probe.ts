@@ -89,7 +89,11 @@ const sentences = (messages: readonly string[]): string => messages.map((message
 
 /** An earlier result, if it is whole, about this very store, and young by the store's own clock. */
 async function recall(driver: StorageDriver, key: string, identity: string, runtime: Runtime): Promise<ProbeResult | undefined> {
-  const found = await driver.read(key);
+  const found = await driver.read(key).catch((error: unknown) => {
+    // A store that says 403 for what is missing gets its own sentence from the probe.
+    if (error instanceof StorageError && error.kind === 'denied') return undefined;
+    throw error;
+  });
   if (!found) return undefined;
   if (!(found.body instanceof Uint8Array) || found.size > RESULT_MAX_BYTES) {
     if (!(found.body instanceof Uint8Array)) await found.body.cancel();

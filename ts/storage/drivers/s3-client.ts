@@ -3,7 +3,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import type { S3, S3ClientConfig } from '@aws-sdk/client-s3';
 import type { Runtime } from '../../lib/clock.js';
 import { StorageError } from '../storage-error.js';
-import { classify, type Failure, toStorageError } from './s3-errors.js';
+import { classify, type Failure, harmless, toStorageError } from './s3-errors.js';
 import { MAX_ATTEMPTS, processRetryBudget, type RetryBudget, retryDelay } from './s3-retry.js';
 
 export interface S3Credentials {
@@ -41,6 +41,8 @@ export interface CallPlan {
   readonly idempotent: boolean;
   /** It may change the store. */
   readonly changes: boolean;
+  /** A HEAD. */
+  readonly bodyless?: boolean;
   /** Body size, which lengthens the time limit. */
   readonly bytes?: number;
 }
@@ -114,7 +116,7 @@ export class S3Connection {
     } catch (error) {
       if (plan.signal?.aborted) return { failure: { type: 'aborted', code: 'aborted' }, error };
       if (limit.signal.aborted) return { failure: { type: 'lost', code: 'time-out' }, error };
-      return { failure: classify(error), error };
+      return { failure: classify(error, plan.bodyless), error };
     } finally {
       timer.cancel();
       plan.signal?.removeEventListener('abort', onAbort);
@@ -139,7 +141,7 @@ export class S3Connection {
 /** A create that was cut while under way may have been applied, whoever cut it. */
 function toCallError(failure: Failure, plan: CallPlan, error: unknown): StorageError {
   if (failure.type !== 'aborted') return toStorageError(failure, plan.what, plan.changes, error);
-  return new StorageError(plan.changes && !plan.idempotent ? 'unknown' : 'aborted', `s3: ${plan.what}: aborted`, error);
+  return new StorageError(plan.changes && !plan.idempotent ? 'unknown' : 'aborted', `s3: ${plan.what}: aborted`, harmless(error));
 }
 
 function clientConfig(options: S3ConnectionOptions): S3ClientConfig {

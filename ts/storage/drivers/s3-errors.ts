@@ -51,16 +51,20 @@ const REFUSED = new Set([
   'CredentialsProviderError',
 ]);
 const CONFLICT = new Set(['ConditionalRequestConflict', 'OperationAborted']);
-const ABSENT = new Set(['NoSuchKey', 'NotFound', 'NoSuchUpload']);
+const ABSENT = new Set(['NoSuchKey', 'NoSuchUpload']);
 const FULL = new Set(['InsufficientStorage', 'QuotaExceeded', 'XMinioStorageFull', 'EntityQuotaExceeded']);
 const UNSENT_SYSCALLS = new Set(['connect', 'getaddrinfo']);
 
-/** Reads what the SDK, or the socket below it, threw. */
-export function classify(error: unknown): Failure {
+/**
+ * Reads what the SDK, or the socket below it, threw. `bodyless`: the answer to a HEAD, which cannot carry a code; elsewhere a 404 without the store's
+ * own code comes from somebody else on the way and says nothing about the object.
+ */
+export function classify(error: unknown, bodyless = false): Failure {
   const shape = (typeof error === 'object' && error !== null ? error : {}) as ServiceErrorShape;
   const name = typeof shape.name === 'string' ? shape.name : '';
   const status = statusOf(shape);
-  if (status !== undefined) return { type: byAnswer(name, status), code: name || String(status), ...retryAfterOf(shape) };
+  if (status !== undefined)
+    return { type: byAnswer(name, status, bodyless), code: name || String(status), ...retryAfterOf(shape) };
   const code = typeof shape.code === 'string' ? shape.code : name || 'unknown failure';
   if (name === 'CredentialsProviderError') return { type: 'refused', code };
   if (typeof shape.syscall === 'string' && UNSENT_SYSCALLS.has(shape.syscall)) return { type: 'unsent', code };
@@ -74,15 +78,16 @@ function statusOf(shape: ServiceErrorShape): number | undefined {
   return typeof status === 'number' && status > 0 ? status : undefined;
 }
 
-function byAnswer(name: string, status: number): FailureClass {
+function byAnswer(name: string, status: number, bodyless: boolean): FailureClass {
   if (CONFLICT.has(name)) return 'conflict';
   if (REFUSED.has(name) || status === 429) return 'refused';
   if (FULL.has(name) || status === 507) return 'full';
   if (name === 'NoSuchBucket') return 'denied';
-  if (status === 404) return ABSENT.has(name) ? 'absent' : 'lost';
+  if (status === 404) return ABSENT.has(name) || bodyless ? 'absent' : 'lost';
   if (status === 412) return 'exists';
   if (status === 409) return 'conflict';
   if (status === 401 || status === 403) return 'denied';
+  if (status === 501) return 'invalid';
   // A 2xx or 3xx that does not parse says nothing about what was done.
   if (status < 400 || status >= 500) return 'lost';
   return 'invalid';
@@ -96,7 +101,7 @@ function retryAfterOf(shape: ServiceErrorShape): { retryAfter?: number } {
 /** What the caller of the driver is told. `changes`: the call may have changed the store, so a lost answer leaves it unknown. */
 export function toStorageError(failure: Failure, what: string, changes: boolean, cause: unknown): StorageError {
   const say = (kind: StorageErrorKind, text: string): StorageError =>
-    new StorageError(kind, `s3: ${what}: ${text} (${failure.code})`, cause);
+    new StorageError(kind, `s3: ${what}: ${text} (${failure.code})`, harmless(cause));
   switch (failure.type) {
     case 'unsent':
       return say('unavailable', 'the store cannot be reached');
@@ -116,4 +121,12 @@ export function toStorageError(failure: Failure, what: string, changes: boolean,
     default:
       return say(failure.type, 'the store calls the request wrong');
   }
+}
+
+/** What an operator may see of the SDK's error: the error itself holds the signed request, session token included. */
+export function harmless(error: unknown): unknown {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { name, code, $metadata } = error as ServiceErrorShape & { readonly $metadata?: { readonly requestId?: unknown } };
+  const known = { name, code, status: $metadata?.httpStatusCode, requestId: $metadata?.requestId };
+  return Object.fromEntries(Object.entries(known).filter(([, value]) => typeof value === 'string' || typeof value === 'number'));
 }

@@ -57,7 +57,7 @@ async function complete(target: MultipartTarget, id: string, parts: readonly Com
   const answer = await connection.call(plan, (client, attempt) => client.completeMultipartUpload(input, attempt));
   if (typeof answer !== 'string') return;
   // The upload is gone: an earlier attempt whose answer was lost may have finished it.
-  const found = await connection.call({ what, signal, idempotent: true, changes: false }, (client, attempt) =>
+  const found = await connection.call({ what, signal, idempotent: true, changes: false, bodyless: true }, (client, attempt) =>
     client.headObject({ Bucket: bucket, Key: key }, attempt),
   );
   if (typeof found !== 'string' && found.ContentLength === size) return;

@@ -70,7 +70,7 @@ export class S3Driver implements CopyingDriver, ProbedDriver {
 
   async stat(key: string, options: CallOptions = {}): Promise<ObjectInfo | undefined> {
     const input = this.at(key);
-    const answer = await this.connection.call(readPlan(`stat ${key}`, options), (client, attempt) =>
+    const answer = await this.connection.call({ ...readPlan(`stat ${key}`, options), bodyless: true }, (client, attempt) =>
       client.headObject(input, attempt),
     );
     return answer === 'absent' || answer === 'exists'
