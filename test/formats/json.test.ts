@@ -40,7 +40,7 @@ describe('parseJson', () => {
     ['a comment', '{/**/}', 'not valid JSON'],
     ['NaN', '[NaN]', 'not valid JSON'],
     ['10,000 nested arrays', '['.repeat(10_000) + ']'.repeat(10_000), '64 deep'],
-    ['65 nested objects', '{"a":'.repeat(65) + '1' + '}'.repeat(65), '64 deep'],
+    ['65 nested objects', `${'{"a":'.repeat(65)}1${'}'.repeat(65)}`, '64 deep'],
   ])('P3: refuses %s', (_, text, message) => {
     const error = refusal(text);
     expect(error.kind).toBe('invalid');
