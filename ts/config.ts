@@ -49,6 +49,8 @@ export interface IAuthConfig {
   readonly tokenStore?: 'memory' | 'redis' | 'database';
   /** First administrator's token, at least 32 characters. */
   readonly adminToken?: string;
+  /** Whoever asks becomes a user (`npm adduser`). Default: no. */
+  readonly selfRegistration?: boolean;
   readonly npmTokens?: { readonly enabled: boolean; readonly defaultReadonly?: boolean };
   readonly ociTokens?: { readonly enabled: boolean; readonly realm?: string; readonly service?: string };
   readonly pypiTokens?: { readonly enabled: boolean };
@@ -80,6 +82,8 @@ export type IRegistryConfig = {
   readonly singleWriter?: boolean;
   /** Bytes for folded states and rendered documents in memory. Default 64 MiB. */
   readonly cacheBytes?: number;
+  /** Hears of internal faults that no client is told about. Default: one line on standard error. */
+  readonly onFault?: (error: unknown, where: string) => void;
   /** Clock and randomness, for tests. */
   readonly runtime?: Runtime;
 } & { readonly [P in ProtocolName]?: IProtocolConfig };

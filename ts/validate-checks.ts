@@ -1,10 +1,8 @@
+import { secretProblem } from './auth/secret.js';
 import type { ConfigProblem } from './errors/config-error.js';
-import { utf8 } from './lib/bytes.js';
 import { nearest } from './lib/nearest.js';
 
 export type Fields = Readonly<Record<string, unknown>>;
-
-export const MIN_SECRET_BYTES = 32;
 
 export const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -55,10 +53,8 @@ export class Checks {
   /** An operator's secret. The value itself is never repeated in the message. */
   secret(path: string, value: unknown): string | undefined {
     const secret = this.text(path, value);
-    if (secret === undefined) return undefined;
-    return utf8(secret).byteLength >= MIN_SECRET_BYTES
-      ? secret
-      : this.problem(path, `must have at least ${MIN_SECRET_BYTES} bytes of UTF-8`);
+    const problem = secret === undefined ? undefined : secretProblem(secret);
+    return problem === undefined ? secret : this.problem(path, problem);
   }
 
   /** An http(s) URL without credentials, query or fragment; answers it without a trailing slash. */

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { adminTokenProblem } from './auth/admin.js';
 import type { IRegistryConfig, ProtocolName } from './config.js';
 import { ConfigError } from './errors/config-error.js';
 import { Checks, type Fields, isFields } from './validate-checks.js';
@@ -41,7 +42,7 @@ const OPTIONS = [
   'repositories',
   'anonymousRead',
 ];
-const TUNING = ['publicUrl', 'trustProxy', 'maxStaleness', 'singleWriter', 'cacheBytes', 'runtime'];
+const TUNING = ['publicUrl', 'trustProxy', 'maxStaleness', 'singleWriter', 'cacheBytes', 'onFault', 'runtime'];
 const MOUNT_KEYS = ['enabled', 'basePath', 'registryUrl', 'features'];
 const HOOKS = ['beforePut', 'afterPut', 'beforeDelete', 'afterDelete', 'beforeGet', 'afterGet'];
 const PROVIDER = ['authenticate', 'validateToken', 'createToken', 'revokeToken', 'authorize'];
@@ -69,15 +70,16 @@ function validateAuth(checks: Checks, given: Fields): void {
   if (given['auth'] === undefined) return;
   const auth = checks.fields('auth', given['auth']);
   if (!auth) return;
-  checks.known('auth', auth, ['jwtSecret', 'tokenStore', 'adminToken', ...Object.keys(TOKEN_KEYS)]);
+  checks.known('auth', auth, ['jwtSecret', 'tokenStore', 'adminToken', 'selfRegistration', ...Object.keys(TOKEN_KEYS)]);
   const jwtSecret = checks.secret('auth.jwtSecret', auth['jwtSecret']);
   if (secret !== undefined && jwtSecret !== undefined && secret !== jwtSecret)
     checks.problem('auth.jwtSecret', 'differs from secret; give one of them only');
   if (checks.oneOf('auth.tokenStore', auth['tokenStore'], ['memory', 'redis', 'database']) === 'redis')
     checks.problem('auth.tokenStore', 'redis comes with a later release; use database (the storage itself) or memory');
   const adminToken = checks.text('auth.adminToken', auth['adminToken']);
-  if (adminToken !== undefined && !/^[\x21-\x7e]{32,512}$/.test(adminToken))
-    checks.problem('auth.adminToken', 'must be 32 to 512 printable ASCII characters without spaces');
+  const weak = adminToken === undefined ? undefined : adminTokenProblem(adminToken);
+  if (weak !== undefined) checks.problem('auth.adminToken', weak);
+  checks.flag('auth.selfRegistration', auth['selfRegistration']);
   for (const [name, keys] of Object.entries(TOKEN_KEYS)) {
     if (auth[name] === undefined) continue;
     const path = `auth.${name}`;
@@ -103,6 +105,7 @@ function validateTuning(checks: Checks, given: Fields): undefined {
   checks.integer('maxStaleness', given['maxStaleness'], 0, 60_000);
   checks.flag('singleWriter', given['singleWriter']);
   checks.integer('cacheBytes', given['cacheBytes'], 1_048_576, 2 ** 40);
+  if (given['onFault'] !== undefined && typeof given['onFault'] !== 'function') checks.problem('onFault', 'must be a function');
   if (given['runtime'] !== undefined) {
     const runtime = checks.fields('runtime', given['runtime']);
     checks.methods('runtime.clock', runtime?.['clock'] ?? null, ['now', 'monotonic', 'sleep', 'after']);

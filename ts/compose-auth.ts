@@ -1,0 +1,104 @@
+import type { Accounts } from './auth/accounts.js';
+import { type EnsuredAdmin, ensureAdmin } from './auth/admin.js';
+import { AuthManager, type TokenSwitch } from './auth/auth-manager.js';
+import { DirectoryAccounts } from './auth/directory-accounts.js';
+import { ProviderAccounts } from './auth/provider-accounts.js';
+import { DefaultAuthProvider } from './auth/providers/tokens.js';
+import { deriveKeys, type Keys } from './auth/secret.js';
+import { UserDirectory } from './auth/user-directory.js';
+import type { UserState } from './auth/user-state.js';
+import { USERS_SPACE, userLogKey, userSchema } from './auth/users.js';
+import { operatorSecret } from './compose-secret.js';
+import type { OpenStorage } from './compose-storage.js';
+import type { IAuthConfig, IRegistryConfig } from './config.js';
+import type { Runtime } from './lib/clock.js';
+import { Space } from './log/space.js';
+import { checked } from './storage/checked-driver.js';
+import type { StorageDriver } from './storage/driver.js';
+import { SynchronousMemoryDriver } from './storage/drivers/memory.js';
+import { PROTOCOLS } from './validate-config.js';
+
+export interface AuthParts {
+  readonly config: IRegistryConfig;
+  readonly storage: OpenStorage;
+  readonly runtime: Runtime;
+  readonly maxStaleness: number;
+  onFault(error: unknown, where: string): void;
+}
+
+export interface OpenAuth {
+  readonly manager: AuthManager;
+  readonly keys: Keys;
+  /** Logins, tokens and names, as protocols offer them. */
+  readonly accounts: Accounts;
+  /** Undefined where the application brought its own provider: users are its business. */
+  readonly directory: UserDirectory | undefined;
+  /** Undefined with the application's own provider. */
+  readonly admin: EnsuredAdmin | undefined;
+  close(): Promise<void>;
+}
+
+const USER_CACHE_BYTES = 8 * 1024 * 1024;
+
+/** Users, tokens and the manager in front of them; or the application's own provider behind the same manager. Throws `ConfigError`s. */
+export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
+  const { config, storage, runtime } = parts;
+  const { secret, path } = operatorSecret(config, storage.folder, runtime.random);
+  const keys = deriveKeys(secret, path);
+  if (config.authProvider) {
+    const manager = managerOf(parts, config.authProvider);
+    await manager.init();
+    const accounts = new ProviderAccounts(manager, config.authProvider);
+    return { manager, accounts, keys, directory: undefined, admin: undefined, close: () => manager.close() };
+  }
+  const space = usersSpace(parts, config.auth?.tokenStore === 'memory' ? memoryOf(runtime) : storage.driver);
+  await space.open();
+  const directory = new UserDirectory({ space, keys, runtime });
+  const service = config.auth?.ociTokens?.service;
+  const provider = new DefaultAuthProvider({ directory, ...(service === undefined ? {} : { service }) });
+  const manager = managerOf(parts, provider);
+  const accounts = new DirectoryAccounts(provider, { selfRegistration: config.auth?.selfRegistration === true });
+  const close = async (): Promise<void> => {
+    await manager.close();
+    await space.close();
+  };
+  try {
+    await manager.init();
+    return { manager, accounts, keys, directory, admin: await ensureAdmin(directory, config.auth?.adminToken), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+const memoryOf = (runtime: Runtime): StorageDriver => checked(new SynchronousMemoryDriver({ runtime }));
+
+const usersSpace = ({ runtime, maxStaleness, onFault }: AuthParts, driver: StorageDriver): Space<UserState> =>
+  new Space<UserState>({
+    id: USERS_SPACE,
+    driver,
+    runtime,
+    schema: userSchema,
+    maxStaleness,
+    cacheBytes: USER_CACHE_BYTES,
+    keyOf: userLogKey,
+    onFault,
+  });
+
+function managerOf(
+  { config, runtime, onFault }: AuthParts,
+  provider: ConstructorParameters<typeof AuthManager>[0]['provider'],
+): AuthManager {
+  return new AuthManager({
+    provider,
+    runtime,
+    tokens: tokenSwitches(config.auth ?? {}),
+    onProblem: ({ error, call, problem }) =>
+      onFault(error ?? new Error(`the auth provider ${problem}`), `auth provider: ${call} ${problem}`),
+  });
+}
+
+/** By protocol, which token kinds are switched on or off. */
+function tokenSwitches(auth: IAuthConfig): Readonly<Record<string, TokenSwitch | undefined>> {
+  return Object.fromEntries(PROTOCOLS.map((protocol) => [protocol, auth[`${protocol}Tokens`]]));
+}

@@ -1,0 +1,106 @@
+import type { OpenAuth } from './compose-auth.js';
+import type { OpenStorage } from './compose-storage.js';
+import type { IRegistryConfig } from './config.js';
+import type { Site } from './http/site.js';
+import { DEFAULT_LIMITS } from './http/site.js';
+import type { Runtime } from './lib/clock.js';
+import { Space } from './log/space.js';
+import { HookRunner } from './packages/hook-runner.js';
+import type { Ruled } from './packages/package-handle.js';
+import { Repository } from './packages/repository.js';
+import type { Protocol } from './protocols/protocol.js';
+import { DriverObjectStore } from './storage/driver-object-store.js';
+import type { RepositoryPlan } from './validate-config.js';
+
+/** One repository at work. */
+export interface OpenRepository {
+  readonly plan: RepositoryPlan;
+  readonly protocol: Protocol<Ruled>;
+  readonly repository: Repository<Ruled>;
+  readonly site: Site;
+}
+
+export interface RepositoryParts {
+  readonly config: IRegistryConfig;
+  readonly storage: OpenStorage;
+  readonly auth: OpenAuth;
+  readonly runtime: Runtime;
+  readonly maxStaleness: number;
+  readonly protocols: ReadonlyMap<string, Protocol<Ruled>>;
+  onFault(error: unknown, where: string): void;
+}
+
+export interface OpenRepositories {
+  readonly repositories: readonly OpenRepository[];
+  close(): Promise<void>;
+}
+
+const CACHE_BYTES = 64 * 1024 * 1024;
+
+/** Opens all repositories: their logs, hooks and protocols. Nothing stays open when one of them cannot be opened. */
+export async function composeRepositories(parts: RepositoryParts, plans: readonly RepositoryPlan[]): Promise<OpenRepositories> {
+  const { config, runtime, onFault } = parts;
+  const hooks = new HookRunner({ hooks: config.storageHooks, runtime, onFault: ({ error, where }) => onFault(error, where) });
+  const open: OpenRepository[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(open.map(({ repository }) => repository.close()));
+    await Promise.all(open.map(({ repository }) => repository.space.close()));
+  };
+  try {
+    // Half of the memory for folded states, half for rendered documents, shared out evenly.
+    const cacheBytes = Math.floor((config.cacheBytes ?? CACHE_BYTES) / 2 / Math.max(1, plans.length));
+    for (const plan of plans) {
+      const made = composeRepository(parts, plan, hooks, cacheBytes);
+      open.push(made);
+      await made.repository.space.open();
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { repositories: open, close };
+}
+
+function composeRepository(parts: RepositoryParts, plan: RepositoryPlan, hooks: HookRunner, cacheBytes: number): OpenRepository {
+  const { auth, runtime, maxStaleness, onFault } = parts;
+  const { driver } = parts.storage;
+  const { name, features, anonymousRead } = plan;
+  const protocol = parts.protocols.get(plan.protocol);
+  if (!protocol) throw new TypeError(`no protocol ${plan.protocol}`);
+  const { resourceType, schema } = protocol;
+  const objects = new DriverObjectStore(driver, runtime);
+  const copyAbove = (key: string, floor: number): Promise<string | undefined> => objects.copyAbove(key, floor);
+  const space = new Space<Ruled>({ id: name, driver, runtime, schema, maxStaleness, cacheBytes, copyAbove, onFault });
+  const faults = ({ error, where }: { readonly error: unknown; readonly where: string }): void => onFault(error, where);
+  const repository = new Repository<Ruled>({
+    name,
+    id: name,
+    protocol: plan.protocol,
+    resourceType,
+    anonymousRead,
+    space,
+    schema,
+    objects,
+    hooks,
+    runtime,
+    onFault: faults,
+  });
+  const instance = protocol.create({
+    driver,
+    runtime,
+    keys: auth.keys,
+    accounts: auth.accounts,
+    features,
+    cacheBytes,
+  });
+  const site: Site = {
+    instance,
+    source: repository,
+    gate: auth.manager,
+    runtime,
+    limits: DEFAULT_LIMITS,
+    onFault: (error, { route, incident }) =>
+      onFault(error, `${name}${route === undefined ? '' : ` ${route}`}${incident === undefined ? '' : ` incident ${incident}`}`),
+  };
+  return { plan, protocol, repository, site };
+}

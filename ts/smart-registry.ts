@@ -1,0 +1,239 @@
+import type { AuthManager } from './auth/auth-manager.js';
+import { composeAuth, type OpenAuth } from './compose-auth.js';
+import { houseFailure } from './compose-failure.js';
+import { Mounts } from './compose-mounts.js';
+import { recordRepositories } from './compose-records.js';
+import { composeRepositories, type OpenRepository } from './compose-repositories.js';
+import { type OpenStorage, openStorage } from './compose-storage.js';
+import type { IRegistryConfig, ProtocolName } from './config.js';
+import { notFound, RegistryError, unavailable } from './errors/registry-error.js';
+import { baseUrlOf, outsideOf } from './http/base-url.js';
+import type { IRequestContext, IResponse, RawHandler, RawResponse } from './http/context.js';
+import { dispatch } from './http/dispatch.js';
+import { toFetchHandler } from './http/fetch-host.js';
+import { headersOf } from './http/headers.js';
+import { toIResponse } from './http/hosted-response.js';
+import { canonicalPath, match } from './http/router.js';
+import { type Located, locate } from './http/target.js';
+import { type Networks, networks } from './lib/cidr.js';
+import { type Runtime, systemRuntime } from './lib/clock.js';
+import { PROTOCOL_TABLE } from './protocols/index.js';
+import type { StorageDriver } from './storage/driver.js';
+import { type RepositoryPlan, validateConfig } from './validate-config.js';
+
+/** Everything that `init` has opened. */
+export interface OpenRegistry {
+  readonly storage: OpenStorage;
+  readonly auth: OpenAuth;
+  readonly repositories: readonly OpenRepository[];
+  readonly runtime: Runtime;
+}
+
+/** One repository, addressed by itself: requests need not begin with its mount. */
+export interface IProtocolRegistry {
+  readonly name: string;
+  readonly protocol: ProtocolName;
+  /** Empty for the root, else `/…`. */
+  readonly basePath: string;
+  handleRequest(context: IRequestContext): Promise<IResponse>;
+}
+
+interface Opened extends OpenRegistry {
+  readonly mounts: Mounts<OpenRepository>;
+  close(): Promise<void>;
+}
+
+const DEFAULT_STALENESS_MS = 1_000;
+const DRAIN_MS = 10_000;
+
+/**
+ * A package registry inside an application: storage and auth go in, requests are answered. Any number of instances, in one process or many, may work on one
+ * storage.
+ */
+export class SmartRegistry implements RawHandler {
+  private readonly config: IRegistryConfig;
+  private readonly plans: readonly RepositoryPlan[];
+  private readonly runtime: Runtime;
+  private readonly trusted: Networks;
+  private readonly underWay = new Set<Promise<unknown>>();
+  private starting: Promise<Opened> | undefined;
+  private opened: Opened | undefined;
+  /** `fetch(request: Request): Promise<Response>`, bound: `export default { fetch: registry.fetch }`. */
+  readonly fetch: (request: Request) => Promise<Response>;
+
+  /** Throws a `ConfigError` that lists every problem at once. Touches nothing outside; `init` does. */
+  constructor(config: IRegistryConfig) {
+    this.plans = validateConfig(config, new Set(PROTOCOL_TABLE.keys()));
+    this.config = config;
+    this.runtime = config.runtime ?? systemRuntime;
+    this.trusted = networks(config.trustProxy ?? []);
+    this.fetch = toFetchHandler(this, { runtime: this.runtime });
+  }
+
+  /**
+   * Opens and probes the storage, the auth provider and the repositories. May be called again after a failure. Throws a `ConfigError` for a store that is unfit,
+   * was written by a newer program, or holds other repositories under these names; `StorageError`s when it cannot be reached.
+   */
+  async init(): Promise<void> {
+    this.starting ??= this.open();
+    try {
+      this.opened = await this.starting;
+    } catch (error) {
+      this.starting = undefined;
+      throw error;
+    }
+  }
+
+  isInitialized(): boolean {
+    return this.opened !== undefined;
+  }
+
+  /** Answers a request of any host. Never rejects: failures are answers too. */
+  async handleRequest(context: IRequestContext): Promise<IResponse> {
+    return toIResponse(await this.handle(context), this.runtime.clock, context.signal);
+  }
+
+  /** As `handleRequest`, for our own adapters. */
+  handle(context: IRequestContext): Promise<RawResponse> {
+    const answer = this.answer(context, undefined);
+    this.underWay.add(answer);
+    return answer.finally(() => this.underWay.delete(answer));
+  }
+
+  /** True when a repository is mounted at this undecoded path, or answers it at the root of the host. */
+  handles(path: string): boolean {
+    const { opened } = this;
+    return opened !== undefined && (opened.mounts.find(path) !== undefined || rootOf(opened, 'GET', path) !== undefined);
+  }
+
+  /** The driver, behind the checks that are common to all. Throws before `init`. */
+  getStorage(): StorageDriver {
+    return this.ready().storage.driver;
+  }
+
+  /** Throws before `init`. */
+  getAuthManager(): AuthManager {
+    return this.ready().auth.manager;
+  }
+
+  /** The first repository of this protocol (or of this name); undefined when there is none. Throws before `init`. */
+  getRegistry(protocol: ProtocolName | (string & {})): IProtocolRegistry | undefined {
+    const { repositories } = this.ready();
+    const found =
+      repositories.find(({ plan }) => plan.protocol === protocol) ?? repositories.find(({ plan }) => plan.name === protocol);
+    if (!found) return undefined;
+    const { name, protocol: spoken, basePath } = found.plan;
+    const handleRequest = async (context: IRequestContext): Promise<IResponse> =>
+      toIResponse(await this.answer(context, found), this.runtime.clock, context.signal);
+    return { name, protocol: spoken, basePath, handleRequest };
+  }
+
+  /** What the stand-alone server and the command line work with. Not covered by the promise of stable names. Throws before `init`. */
+  get parts(): OpenRegistry {
+    return this.ready();
+  }
+
+  /** Waits (at most 10 s) for answers under way, finishes the work behind them, closes the storage. New requests are answered 503. */
+  async destroy(): Promise<void> {
+    const opened = this.opened ?? (await this.starting?.catch(() => undefined));
+    this.opened = undefined;
+    this.starting = undefined;
+    if (!opened) return;
+    const limit = new AbortController();
+    await Promise.race([
+      Promise.allSettled([...this.underWay]),
+      this.runtime.clock.sleep(DRAIN_MS, limit.signal).catch(() => undefined),
+    ]);
+    limit.abort();
+    await opened.close();
+  }
+
+  private ready(): Opened {
+    if (!this.opened) throw new Error('the registry is not initialised: call init() first');
+    return this.opened;
+  }
+
+  private async open(): Promise<Opened> {
+    const { config, runtime, plans } = this;
+    const maxStaleness = config.maxStaleness ?? DEFAULT_STALENESS_MS;
+    const onFault = (error: unknown, where: string): void => this.fault(error, where);
+    const storage = await openStorage(config, runtime);
+    const closers = [async () => storage.driver.close?.()];
+    const close = async (): Promise<void> => {
+      for (const closer of closers.splice(0).reverse()) await closer();
+    };
+    try {
+      await recordRepositories({ driver: storage.driver, runtime, maxStaleness, onFault }, plans);
+      const auth = await composeAuth({ config, storage, runtime, maxStaleness, onFault });
+      closers.push(() => auth.close());
+      const parts = { config, storage, auth, runtime, maxStaleness, onFault, protocols: PROTOCOL_TABLE };
+      const { repositories, close: closeRepositories } = await composeRepositories(parts, plans);
+      closers.push(closeRepositories);
+      const mounts = new Mounts(repositories.map((target) => ({ basePath: target.plan.basePath, target })));
+      return { storage, auth, repositories, runtime, mounts, close };
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+
+  /** `chosen`: the repository that the caller has picked; else the path says. */
+  private async answer(context: IRequestContext, chosen: OpenRepository | undefined): Promise<RawResponse> {
+    const head = context.method === 'HEAD';
+    try {
+      const { opened } = this;
+      if (!opened) throw unavailable('the registry is not running');
+      const located = locate(context);
+      const found = placeOf(opened, context.method, located, chosen);
+      if (!found) throw notFound('Nothing is mounted here; this');
+      const { site, plan } = found.repository;
+      const headers = headersOf(context.headers);
+      const outside = outsideOf(headers, context.peer ?? {}, this.trusted);
+      const { registryUrl, basePath: mount } = plan;
+      const baseUrl = baseUrlOf(outside, { registryUrl, publicUrl: this.config.publicUrl, mount, hostPrefix: located.prefix });
+      return await dispatch(site, {
+        method: context.method,
+        path: found.path,
+        rawQuery: located.query,
+        headers: context.headers,
+        body: context.body,
+        baseUrl,
+        address: outside.address,
+        actor: context.actor,
+        signal: context.signal,
+      });
+    } catch (error) {
+      if (error instanceof RegistryError && error.kind !== 'internal') return houseFailure(error, head);
+      this.fault(error, 'request');
+      return houseFailure(new RegistryError('internal', 'internal error'), head);
+    }
+  }
+
+  private fault(error: unknown, where: string): void {
+    if (this.config.onFault) this.config.onFault(error, where);
+    else console.error(`entrepot: ${where}:`, error);
+  }
+}
+
+interface Place {
+  readonly repository: OpenRepository;
+  readonly path: string;
+}
+
+function placeOf(opened: Opened, method: string, { path }: Located, chosen: OpenRepository | undefined): Place | undefined {
+  const mounted = opened.mounts.find(path);
+  if (chosen) return { repository: chosen, path: mounted?.target === chosen ? mounted.path : path };
+  if (mounted) return { repository: mounted.target, path: mounted.path };
+  return rootOf(opened, method, path);
+}
+
+/** The first repository with a route that answers at the root of the host, whatever the mount. */
+function rootOf({ repositories }: Opened, method: string, path: string): Place | undefined {
+  for (const repository of repositories) {
+    const routes = repository.site.instance.routes.filter((route) => route.root);
+    if (routes.length === 0) continue;
+    const found = match(routes, method, canonicalPath(path));
+    if (found.route || found.allow.length > 0) return { repository, path };
+  }
+  return undefined;
+}
