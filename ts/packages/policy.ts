@@ -27,7 +27,7 @@ export function permits(standing: Standing, action: Action, rule: Ruled | undefi
   if (!principal)
     return action === 'read' && granted.has('read') && standing.anonymousRead && (rule?.visibility ?? 'public') === 'public';
   if (action === 'read') return granted.has('read');
-  const owner = rule !== undefined && rule.owners.includes(principal.userId);
+  const owner = rule?.owners.includes(principal.userId) === true;
   if (action === 'admin') return granted.has('admin') || (enforceOwners && owner && granted.has('overwrite'));
   if (!granted.has(action)) return false;
   return !enforceOwners || rule === undefined || rule.owners.length === 0 || owner || granted.has('admin');
