@@ -1,0 +1,159 @@
+import { RegistryError } from '../errors/registry-error.js';
+import type { Clock } from '../lib/clock.js';
+import { StorageError } from '../storage/storage-error.js';
+import { isCidr } from './cidr.js';
+import type { IAuthCredentials, IAuthProvider, IAuthToken, IUserProfile } from './provider.js';
+import { ORDINARY_SCOPES } from './scope.js';
+
+/** What went wrong with a provider's answer, for the operator; holds no credentials. */
+export interface ProviderProblem {
+  readonly call: string;
+  readonly problem: 'threw' | 'hung' | 'garbage';
+  readonly error?: unknown;
+}
+
+export interface GuardOptions {
+  readonly clock: Clock;
+  /** Milliseconds that one call may take. Default 5,000. */
+  readonly deadline?: number;
+  readonly onProblem?: (problem: ProviderProblem) => void;
+}
+
+const NO = Symbol('no');
+
+/** "Not now" is no answer about the caller: it goes out as a 503 or 429, which opens nothing either. */
+const notNow = (error: unknown): boolean =>
+  error instanceof StorageError ||
+  (error instanceof RegistryError && (error.kind === 'unavailable' || error.kind === 'rate_limited'));
+
+const isText = (value: unknown, longest: number): value is string =>
+  typeof value === 'string' && value.length > 0 && value.length <= longest;
+const texts = (value: unknown, most: number): value is readonly string[] =>
+  Array.isArray(value) && value.length <= most && value.every((item) => typeof item === 'string');
+const optional = (value: unknown, right: (value: unknown) => boolean): boolean => value === undefined || right(value);
+
+function isToken(value: unknown): value is IAuthToken {
+  if (typeof value !== 'object' || value === null) return false;
+  const { userId, scopes, readonly, tokenId, expiresAt, protocol, cidr } = value as Readonly<Record<keyof IAuthToken, unknown>>;
+  return (
+    isText(userId, 256) &&
+    texts(scopes, 1_000) &&
+    optional(readonly, (flag) => typeof flag === 'boolean') &&
+    optional(tokenId, (id) => isText(id, 256)) &&
+    optional(expiresAt, (time) => typeof time === 'number' && !Number.isNaN(time)) &&
+    optional(protocol, (name) => isText(name, 60)) &&
+    optional(cidr, (ranges) => texts(ranges, 100) && ranges.every(isCidr))
+  );
+}
+
+/** A provider whose every failure is a no: what it throws, how long it takes and what it answers are not to be relied on. */
+export class GuardedProvider {
+  readonly provider: IAuthProvider;
+  private readonly clock: Clock;
+  private readonly deadline: number;
+  private readonly onProblem: (problem: ProviderProblem) => void;
+
+  constructor(provider: IAuthProvider, { clock, deadline = 5_000, onProblem = () => undefined }: GuardOptions) {
+    this.provider = provider;
+    this.clock = clock;
+    this.deadline = deadline;
+    this.onProblem = onProblem;
+  }
+
+  async authenticate(credentials: IAuthCredentials, signal?: AbortSignal): Promise<string | null> {
+    return this.ask('authenticate', () => this.provider.authenticate(credentials), isUserId, null, signal);
+  }
+
+  /** Undefined: not valid. Expired tokens and those of another protocol are not. */
+  async validateToken(token: string, protocol: string | undefined, signal?: AbortSignal): Promise<IAuthToken | null> {
+    const found = await this.ask('validateToken', () => this.provider.validateToken(token, protocol), isToken, null, signal);
+    if (!found || (found.expiresAt !== undefined && found.expiresAt <= this.clock.now())) return null;
+    return protocol !== undefined && found.protocol !== undefined && found.protocol !== protocol ? null : found;
+  }
+
+  async authorize(token: IAuthToken | null, resource: string, action: string, repository?: string): Promise<boolean> {
+    const context = repository === undefined ? undefined : { repository };
+    try {
+      const run = () => this.provider.authorize(token, resource, action, context);
+      return (await this.ask('authorize', run, isBoolean, false)) === true;
+    } catch (error) {
+      this.onProblem({ call: 'authorize', problem: 'threw', error });
+      return false;
+    }
+  }
+
+  async defaultScopes(userId: string, signal?: AbortSignal): Promise<readonly string[] | null> {
+    const { provider } = this;
+    if (!provider.defaultScopes) return ORDINARY_SCOPES;
+    return this.ask('defaultScopes', async () => provider.defaultScopes?.(userId), isScopes, null, signal);
+  }
+
+  async profile(userId: string): Promise<IUserProfile | null> {
+    const { provider } = this;
+    if (!provider.profile) return { name: userId };
+    return this.ask('profile', async () => provider.profile?.(userId), isProfile, null);
+  }
+
+  async findUser(name: string): Promise<string | null> {
+    const { provider } = this;
+    if (!provider.findUser) return name;
+    return this.ask('findUser', async () => provider.findUser?.(name), isUserId, null);
+  }
+
+  private async ask<T>(
+    call: string,
+    run: () => Promise<unknown>,
+    right: (value: unknown) => value is T,
+    no: T | null,
+    signal?: AbortSignal,
+  ): Promise<T | null> {
+    const answer = await this.withinDeadline(call, run, signal);
+    if (answer === NO) return no;
+    // `undefined` for `null` is a slip, not garbage.
+    if (answer === null || answer === undefined) return no;
+    let fits = false;
+    try {
+      fits = right(answer);
+    } catch {
+      // A getter that throws.
+    }
+    if (fits) return answer as T;
+    this.onProblem({ call, problem: 'garbage' });
+    return no;
+  }
+
+  private async withinDeadline(call: string, run: () => Promise<unknown>, signal?: AbortSignal): Promise<unknown> {
+    let giveUp: (no: typeof NO) => void = () => undefined;
+    const late = new Promise<typeof NO>((resolve) => {
+      giveUp = resolve;
+    });
+    const timer = this.clock.after(this.deadline, () => {
+      this.onProblem({ call, problem: 'hung' });
+      giveUp(NO);
+    });
+    const onAbort = () => giveUp(NO);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      if (signal?.aborted) return NO;
+      // Inside `async`, so that what is thrown at once is caught like what is thrown later.
+      return await Promise.race([(async () => run())(), late]);
+    } catch (error) {
+      if (notNow(error)) throw error;
+      this.onProblem({ call, problem: 'threw', error });
+      return NO;
+    } finally {
+      timer.cancel();
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+}
+
+const isUserId = (value: unknown): value is string => isText(value, 256);
+const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
+const isScopes = (value: unknown): value is readonly string[] => texts(value, 1_000);
+
+function isProfile(value: unknown): value is IUserProfile {
+  if (typeof value !== 'object' || value === null) return false;
+  const { name, email } = value as Readonly<Record<keyof IUserProfile, unknown>>;
+  return isText(name, 256) && optional(email, (text) => isText(text, 254));
+}
