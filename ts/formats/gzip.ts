@@ -1,0 +1,190 @@
+import zlib from 'node:zlib';
+import { invalid, RegistryError } from '../errors/registry-error.js';
+import { crc32 } from './crc32.js';
+
+export interface GunzipLimits {
+  /** Most decoded bytes; default 8 GiB. */
+  readonly maxBytes?: number;
+  /** Most decoded bytes per encoded byte, beyond `ratioFrom` decoded bytes; default 200 beyond 64 MiB. */
+  readonly maxRatio?: number;
+  readonly ratioFrom?: number;
+  /** What the data is called in messages; default `gzip data`. */
+  readonly what?: string;
+}
+
+const MIB = 1024 ** 2;
+const PIECE = 256 * 1024;
+/** File name, comment and extra field together. */
+const MAX_HEADER = 65_536 + 4096;
+const MAGIC = [0x1f, 0x8b, 0x08];
+const FLAG = { headerCrc: 2, extra: 4, name: 8, comment: 16, reserved: 0xe0 };
+
+/** Pieces of a source, some of which may be put back. */
+class Input {
+  private readonly source: AsyncIterator<Uint8Array>;
+  private rest: Uint8Array = new Uint8Array(0);
+  private readonly what: string;
+
+  constructor(source: AsyncIterable<Uint8Array>, what: string) {
+    this.source = source[Symbol.asyncIterator]();
+    this.what = what;
+  }
+
+  async piece(): Promise<Uint8Array | undefined> {
+    let piece = this.rest;
+    this.rest = new Uint8Array(0);
+    while (piece.byteLength === 0) {
+      const { done, value } = await this.source.next();
+      if (done) return undefined;
+      piece = value;
+    }
+    return piece;
+  }
+
+  putBack(piece: Uint8Array): void {
+    this.rest = piece;
+  }
+
+  async byte(): Promise<number> {
+    const piece = await this.piece();
+    if (!piece) throw invalid(`${this.what} is cut off`);
+    this.putBack(piece.subarray(1));
+    return piece[0] as number;
+  }
+
+  /** Not awaited: a source that is still waiting for its next piece answers only after that piece. */
+  close(): void {
+    this.source.return?.()?.catch(() => undefined);
+  }
+}
+
+/** RFC 1952 §2.3. */
+async function readHeader(input: Input, what: string): Promise<void> {
+  const seen: number[] = [];
+  const byte = async (): Promise<number> => {
+    if (seen.length === MAX_HEADER) throw invalid(`${what} has a header of more than ${MAX_HEADER} bytes`);
+    const value = await input.byte();
+    seen.push(value);
+    return value;
+  };
+  const skip = async (count: number): Promise<void> => {
+    for (let left = count; left > 0; left--) await byte();
+  };
+  for (const expected of MAGIC) if ((await byte()) !== expected) throw invalid(`${what} is not gzip`);
+  const flags = await byte();
+  if (flags & FLAG.reserved) throw invalid(`${what} has an unknown gzip flag`);
+  await skip(6);
+  if (flags & FLAG.extra) await skip((await byte()) + 256 * (await byte()));
+  for (const flag of [FLAG.name, FLAG.comment]) if (flags & flag) while ((await byte()) !== 0);
+  if (!(flags & FLAG.headerCrc)) return;
+  const expected = crc32(Uint8Array.from(seen)) & 0xffff;
+  if ((await byte()) + 256 * (await byte()) !== expected) throw invalid(`${what} has a damaged gzip header`);
+}
+
+/** A deflate stream at the front of `input`; what follows it stays there. */
+class Inflater {
+  private readonly engine = zlib.createInflateRaw({ chunkSize: PIECE });
+  private readonly input: Input;
+  private readonly what: string;
+  private failure: { readonly cause: unknown } | undefined;
+  private release: (() => void) | undefined;
+  private over = false;
+
+  constructor(input: Input, what: string) {
+    this.input = input;
+    this.what = what;
+  }
+
+  /** Encoded bytes that were needed so far. */
+  get consumed(): number {
+    return this.engine.bytesWritten;
+  }
+
+  async *pieces(): AsyncGenerator<Uint8Array> {
+    const stop = (): void => {
+      this.over = true;
+      this.release?.();
+    };
+    this.engine.once('end', stop).once('close', stop);
+    const fed = this.feed();
+    try {
+      for await (const piece of this.engine) yield piece as Uint8Array;
+    } catch (cause) {
+      if (this.failure) throw this.failure.cause;
+      const cutOff = (cause as { code?: unknown }).code === 'Z_BUF_ERROR';
+      throw invalid(`${this.what} is ${cutOff ? 'cut off' : 'damaged'}`, { cause });
+    } finally {
+      this.engine.destroy();
+    }
+    await fed;
+  }
+
+  /** One piece at a time: so what the engine leaves is always the end of the last one. */
+  private async feed(): Promise<void> {
+    try {
+      let fed = 0;
+      while (!this.over) {
+        const piece = await this.input.piece();
+        if (this.over) {
+          if (piece) this.input.putBack(piece);
+        } else if (!piece) {
+          this.engine.end();
+          return;
+        } else {
+          fed += piece.byteLength;
+          await new Promise<void>((resolve) => {
+            this.release = resolve;
+            this.engine.write(piece, () => resolve());
+          });
+          const left = fed - this.engine.bytesWritten;
+          if (left === 0) continue;
+          this.input.putBack(piece.subarray(piece.byteLength - left));
+          return;
+        }
+      }
+    } catch (cause) {
+      this.failure = { cause };
+      this.engine.destroy(cause instanceof Error ? cause : new Error('source failed', { cause }));
+    }
+  }
+}
+
+/** RFC 1952 §2.3.1, and nothing behind it. */
+async function readTrailer(input: Input, what: string, crc: number, size: number): Promise<void> {
+  const number = async (): Promise<number> => {
+    let value = 0;
+    for (let at = 0; at < 4; at++) value += (await input.byte()) * 256 ** at;
+    return value;
+  };
+  if ((await number()) !== crc) throw invalid(`${what} is damaged: its checksum is wrong`);
+  if ((await number()) !== size % 2 ** 32) throw invalid(`${what} is damaged: its length is wrong`);
+  if (await input.piece()) throw invalid(`${what} has bytes behind its end`);
+}
+
+/**
+ * Decodes gzip (RFC 1952) while it streams: exactly one member and not one byte behind it, zeros included, because readers disagree on what follows.
+ * Throws `invalid` for anything else and beyond `maxRatio`, `too_large` beyond `maxBytes`; errors of the source pass as they are. Pieces are read one at a
+ * time and only when output is wanted; leaving the loop closes the source.
+ */
+export async function* gunzip(source: AsyncIterable<Uint8Array>, limits: GunzipLimits = {}): AsyncGenerator<Uint8Array> {
+  const { maxBytes = 8192 * MIB, maxRatio = 200, ratioFrom = 64 * MIB, what = 'gzip data' } = limits;
+  const input = new Input(source, what);
+  try {
+    await readHeader(input, what);
+    const inflater = new Inflater(input, what);
+    let size = 0;
+    let crc = 0;
+    for await (const piece of inflater.pieces()) {
+      size += piece.byteLength;
+      if (size > maxBytes) throw new RegistryError('too_large', `${what} unpacks to more than ${maxBytes} bytes`);
+      if (size > ratioFrom && size > maxRatio * inflater.consumed) {
+        throw invalid(`${what} unpacks to more than ${maxRatio} times its size`);
+      }
+      crc = crc32(piece, crc);
+      yield piece;
+    }
+    await readTrailer(input, what, crc, size);
+  } finally {
+    input.close();
+  }
+}
