@@ -27,7 +27,8 @@ interface Indexed {
   readonly item: FeedItem;
   readonly name: string;
   readonly keywords: readonly string[];
-  readonly description: string;
+  /** All of it: one look refuses most. Words have no line breaks in them, so that none is found across two fields. */
+  readonly text: string;
 }
 
 const WORDS_MAX = 16;
@@ -44,23 +45,20 @@ function indexed(item: FeedItem): Indexed {
     typeof summary === 'object' && summary !== null && !Array.isArray(summary)
       ? (summary as { readonly [field: string]: Json })
       : {};
-  const keywords = fields['keywords'];
-  return {
-    item,
-    name: fold(textOf(fields['name']) || item.identity),
-    keywords: Array.isArray(keywords) ? (keywords as readonly Json[]).map((word) => fold(textOf(word))).filter(Boolean) : [],
-    description: fold(textOf(fields['description'])),
-  };
+  const listed = fields['keywords'];
+  const name = fold(textOf(fields['name']) || item.identity);
+  const keywords = Array.isArray(listed) ? (listed as readonly Json[]).map((word) => fold(textOf(word))).filter(Boolean) : [];
+  return { item, name, keywords, text: [name, ...keywords, fold(textOf(fields['description']))].join('\n') };
 }
 
-/** How well one word fits: the very name 4, its beginning (or that of the part behind a scope) 3, inside it 2, a keyword 1, the description 0; -1 not at all. */
-function rankOfWord({ name, keywords, description }: Indexed, word: string): number {
+/** How well one word fits: the very name 4, its beginning (or that of the part behind a scope) 3, inside it 2, a keyword 1, anywhere else 0; -1 not at all. */
+function rankOfWord({ name, keywords, text }: Indexed, word: string): number {
+  if (!text.includes(word)) return -1;
   if (name === word) return 4;
   const inName = name.indexOf(word);
   if (inName === 0 || (inName > 0 && name[inName - 1] === '/')) return 3;
   if (inName > 0) return 2;
-  if (keywords.some((keyword) => keyword === word || keyword.startsWith(word))) return 1;
-  return description.includes(word) ? 0 : -1;
+  return keywords.some((keyword) => keyword.startsWith(word)) ? 1 : 0;
 }
 
 /**
