@@ -37,9 +37,11 @@ export type Checked<D extends StorageDriver> = StorageDriver &
  * Every driver is used through this. Wrapping twice is wrapping once.
  */
 export function checked<D extends StorageDriver>(driver: D): Checked<D> {
-  const wrapped: StorageDriver = driver instanceof CheckedDriver ? driver : withAbilities(driver);
+  const wrapped: StorageDriver = isChecked(driver) ? driver : withAbilities(driver);
   return wrapped as Checked<D>;
 }
+
+export const isChecked = (driver: StorageDriver): boolean => driver instanceof Checks;
 
 /** Throws a StorageError `invalid` for what is not a key. */
 export function checkKey(key: string): void {
@@ -60,7 +62,7 @@ const isSegment = (segment: string): boolean =>
 const badKey = (what: string, key: unknown): StorageError =>
   new StorageError('invalid', `not a ${what}: ${JSON.stringify(String(key).slice(0, 200))}`);
 
-class CheckedDriver implements StorageDriver {
+class Checks implements StorageDriver {
   readonly name: string;
   private readonly inner: StorageDriver;
 
@@ -117,7 +119,7 @@ class CheckedDriver implements StorageDriver {
 }
 
 function withAbilities(inner: StorageDriver): StorageDriver {
-  const wrapped = new CheckedDriver(inner);
+  const wrapped = new Checks(inner);
   if (isCopying(inner)) Object.assign(wrapped, copying(inner));
   if (isSynchronous(inner)) Object.assign(wrapped, synchronous(inner));
   if (isProbed(inner)) Object.assign(wrapped, { probeIdentity: inner.probeIdentity, probe: () => inner.probe() });

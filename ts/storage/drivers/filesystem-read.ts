@@ -1,4 +1,4 @@
-import { fstatSync } from 'node:fs';
+import { fstatSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { aborted } from '../body-source.js';
 import type { ObjectInfo, ReadOptions, StoredObject } from '../driver.js';
@@ -14,6 +14,16 @@ export const infoOf = (stats: { readonly size: number; readonly ctimeMs: number 
   size: stats.size,
   modified: Math.floor(stats.ctimeMs),
 });
+
+/** Whether a path is a file, at once: a look at the directory cache, where an asynchronous one would queue behind fsyncs. */
+export function isFileSync(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
+}
 
 export async function readFileAt(path: string, key: string, options: ReadOptions): Promise<StoredObject | undefined> {
   const file = await openFile(path);

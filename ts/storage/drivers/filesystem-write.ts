@@ -7,6 +7,7 @@ import type { WriteBody } from '../driver.js';
 import { StorageError } from '../storage-error.js';
 import { codeOf, toStorageError } from './filesystem-errors.js';
 import { type Folders, parentOf, temporaryName } from './filesystem-folders.js';
+import { isFileSync } from './filesystem-read.js';
 
 const BATCH_BYTES = 1_024 * 1_024;
 const BATCH_CHUNKS = 512;
@@ -73,7 +74,7 @@ export class FileWriter {
       try {
         await link(source, temporary);
       } catch (error) {
-        if (codeOf(error) === 'ENOENT' && !this.exists(from)) throw new SourceGone();
+        if (!this.exists(from)) throw new SourceGone();
         if (codeOf(error) === 'ENOENT') throw error;
         await copyFile(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       }
@@ -133,7 +134,7 @@ export class FileWriter {
   }
 
   private exists(key: string): boolean {
-    return statSync(this.folders.path(key), { throwIfNoEntry: false })?.isFile() ?? false;
+    return isFileSync(this.folders.path(key));
   }
 
   private temporary(key: string): string {

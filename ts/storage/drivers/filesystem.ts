@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Runtime, systemRuntime } from '../../lib/clock.js';
@@ -18,7 +18,7 @@ import type {
 import { codeOf, isAbsent, toStorageError } from './filesystem-errors.js';
 import { Folders, parentOf, TEMPORARY_MARK } from './filesystem-folders.js';
 import { listPage } from './filesystem-list.js';
-import { infoOf, readFileAt } from './filesystem-read.js';
+import { infoOf, isFileSync, readFileAt } from './filesystem-read.js';
 import { sweepTemporaries } from './filesystem-sweep.js';
 import { FileWriter } from './filesystem-write.js';
 
@@ -119,7 +119,7 @@ export class FilesystemDriver implements CopyingDriver, SynchronousDriver {
 
   existsSync(key: string): boolean {
     try {
-      return statSync(this.folders.path(key), { throwIfNoEntry: false })?.isFile() ?? false;
+      return isFileSync(this.folders.path(key));
     } catch (error) {
       throw toStorageError(error, `stat ${key}`);
     }

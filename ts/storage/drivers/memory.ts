@@ -60,7 +60,8 @@ export class MemoryDriver implements CopyingDriver {
   }
 
   async write(key: string, body: WriteBody, options: WriteOptions = {}): Promise<'written' | 'exists'> {
-    const bytes = body instanceof Uint8Array ? body.slice() : await gather(body, options.signal);
+    // Not `slice`: that of a Buffer is no copy.
+    const bytes = body instanceof Uint8Array ? new Uint8Array(body) : await gather(body, options.signal);
     if (options.ifAbsent && this.kept.has(key)) return 'exists';
     this.put(key, bytes);
     return 'written';

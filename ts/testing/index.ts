@@ -1,0 +1,3 @@
+export * from './auth-provider.js';
+export * from './faulty-driver.js';
+export * from './storage-driver.js';
