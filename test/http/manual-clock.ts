@@ -20,7 +20,11 @@ export class ManualClock implements Clock {
   after(milliseconds: number, run: () => void): { cancel(): void } {
     const timer = { at: this.time + milliseconds, run };
     this.timers.push(timer);
-    return { cancel: () => void (this.timers = this.timers.filter((other) => other !== timer)) };
+    return {
+      cancel: () => {
+        this.timers = this.timers.filter((other) => other !== timer);
+      },
+    };
   }
 
   sleep(milliseconds: number): Promise<void> {

@@ -60,26 +60,24 @@ export class WatchedContent implements Content {
     if (this.failure) throw this.failure;
     const part = range ? this.bytes.slice(range.start, range.end + 1) : this.bytes.slice();
     let at = 0;
-    return new ReadableStream<Uint8Array>(
-      {
-        type: 'bytes',
-        pull: (controller) => {
-          const view = controller.byobRequest?.view;
-          const room = view ? view.byteLength : 65_536;
-          const next = part.subarray(at, at + room);
-          at += next.byteLength;
-          if (next.byteLength === 0) {
-            controller.close();
-            controller.byobRequest?.respond(0);
-          } else if (view) {
-            new Uint8Array(view.buffer, view.byteOffset, next.byteLength).set(next);
-            controller.byobRequest?.respond(next.byteLength);
-          } else controller.enqueue(next.slice());
-        },
-        cancel: () => void this.cancelled++,
+    const source: UnderlyingByteSource = {
+      type: 'bytes',
+      pull: (controller: ReadableByteStreamController) => {
+        const view = controller.byobRequest?.view as Uint8Array<ArrayBuffer> | undefined;
+        const room = view ? view.byteLength : 65_536;
+        const next = part.subarray(at, at + room);
+        at += next.byteLength;
+        if (next.byteLength === 0) {
+          controller.close();
+          controller.byobRequest?.respond(0);
+        } else if (view) {
+          new Uint8Array(view.buffer, view.byteOffset, next.byteLength).set(next);
+          controller.byobRequest?.respond(next.byteLength);
+        } else controller.enqueue(next.slice());
       },
-      { highWaterMark: 0 },
-    );
+      cancel: () => void this.cancelled++,
+    };
+    return new ReadableStream(source, { highWaterMark: 0 });
   }
 
   async discard(): Promise<void> {

@@ -51,13 +51,21 @@ export const safeReason = (text: string): string =>
     .replace(/[^\x20-\x7e]/g, ' ')
     .trim();
 
-/** Response headers while they are put together: names keep the first spelling they are given, whatever later spellings are. */
+const STANDARD = new Map(
+  [
+    ...['Accept-Ranges', 'Allow', 'Cache-Control', 'Connection', 'Content-Disposition', 'Content-Encoding', 'Content-Length'],
+    ...['Content-Range', 'Content-Security-Policy', 'Content-Type', 'ETag', 'Last-Modified', 'Link', 'Location', 'Retry-After'],
+    ...['Vary', 'WWW-Authenticate', 'X-Content-Type-Options'],
+  ].map((name) => [name.toLowerCase(), name]),
+);
+
+/** Response headers while they are put together: standard names in their usual spelling, others in the first that they are given. */
 export class ResponseHeaders {
   private readonly entries = new Map<string, { readonly name: string; readonly value: string }>();
 
   set(name: string, value: string): void {
     const key = name.toLowerCase();
-    this.entries.set(key, { name: this.entries.get(key)?.name ?? name, value });
+    this.entries.set(key, { name: this.entries.get(key)?.name ?? STANDARD.get(key) ?? name, value });
   }
 
   setAll(headers: Readonly<Record<string, string>>): void {
