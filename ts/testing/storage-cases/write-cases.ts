@@ -1,17 +1,5 @@
 import { strict as assert } from 'node:assert';
-import {
-  assertContent,
-  contentOf,
-  endingIn,
-  iterated,
-  KIB,
-  keysOf,
-  MIB,
-  pattern,
-  range,
-  rejectsWith,
-  streamed,
-} from './material.js';
+import { assertContent, contentOf, iterated, KIB, keysOf, MIB, pattern, range, streamed } from './material.js';
 import type { StorageDriverCase } from './storage-case.js';
 
 /** Sizes around every boundary at which a driver may change its way of storing or reading. */
