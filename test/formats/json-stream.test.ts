@@ -122,9 +122,9 @@ describe('JsonReader refuses', () => {
   }
 
   it.each([
-    ['a name that stands twice', '{"a":1,"a":2}', 'twice: a'],
-    ['a name that stands twice in other spelling', '{"a":1,"\\u0061":2}', 'twice: a'],
-    ['a name that stands twice further in', '{"in":{"x":1,"x":1}}', 'twice: x'],
+    ['a name that stands twice', '{"a":1,"a":2}', 'twice: "a"'],
+    ['a name that stands twice in other spelling', '{"a":1,"\\u0061":2}', 'twice: "a"'],
+    ['a name that stands twice further in', '{"in":{"x":1,"x":1}}', 'twice: "x"'],
     ['__proto__', '{"in":{"__proto__":{}}}', '__proto__'],
     ['an array where an object must stand', '[]', 'object'],
     ['a string where an object must stand', '"{}"', 'object'],

@@ -3,6 +3,7 @@ import { decodeBase64 } from './base64.js';
 import { MAX_DEPTH, parseJson } from './json.js';
 import { isSpace, ValueScanner } from './json-scan.js';
 import { StringScanner } from './json-string.js';
+import { quote } from './quote.js';
 import { Utf8Check } from './utf8-check.js';
 
 export interface JsonReaderLimits {
@@ -161,7 +162,7 @@ export class JsonReader {
     if ((await this.peek()) !== QUOTE) throw this.wrong('an object whose member has no name');
     const name = parseJson(await this.scan(MAX_NAME, 'a name'), { what: this.what }) as string;
     if (name === '__proto__') throw invalid(`${this.what} has a key __proto__`);
-    if (seen.has(name)) throw invalid(`${this.what} has a key twice: ${name.slice(0, 100)}`);
+    if (seen.has(name)) throw invalid(`${this.what} has a key twice: ${quote(name)}`);
     if (seen.size === this.maxMembers)
       throw new RegistryError('too_large', `${this.what} has more than ${this.maxMembers} keys in one object`);
     seen.add(name);

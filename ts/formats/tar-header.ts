@@ -1,0 +1,107 @@
+import { invalid } from '../errors/registry-error.js';
+import { quote } from './quote.js';
+import { decodeName } from './tar-name.js';
+
+export const BLOCK = 512;
+
+/** One header block (POSIX.1-1988 ustar, or GNU's), as far as readers must agree on it. */
+export interface TarHeader {
+  /** The type flag's character; NUL, the old way to say a file, is `0`. */
+  readonly flag: string;
+  readonly name: string;
+  readonly size: number;
+}
+
+const USTAR = Buffer.from('ustar\u000000', 'latin1');
+const GNU = Buffer.from('ustar  \0', 'latin1');
+
+const untilNul = (field: Buffer): Buffer => {
+  const end = field.indexOf(0);
+  return end < 0 ? field : field.subarray(0, end);
+};
+
+function octal(block: Buffer, at: number, length: number, what: string): number {
+  const digits = /^ *([0-7]+)[ \0]*$/.exec(block.toString('latin1', at, at + length))?.[1];
+  if (digits === undefined) throw invalid(`tar archive has a header with a malformed ${what}`);
+  return Number.parseInt(digits, 8);
+}
+
+function checksum(block: Buffer): number {
+  let sum = 8 * 0x20;
+  for (let at = 0; at < 148; at++) sum += block[at] as number;
+  for (let at = 156; at < BLOCK; at++) sum += block[at] as number;
+  return sum;
+}
+
+/** Reads a header block. Throws `invalid` for a wrong checksum, a format other than ustar and GNU's, a size that is not octal (8 GiB and more). */
+export function readHeader(block: Buffer): TarHeader {
+  if (octal(block, 148, 8, 'checksum') !== checksum(block)) throw invalid('tar archive has a header with a wrong checksum');
+  const magic = block.subarray(257, 265);
+  const isUstar = magic.equals(USTAR);
+  if (!isUstar && !magic.equals(GNU)) throw invalid('tar archive has a header of an unknown format');
+  const own = untilNul(block.subarray(0, 100));
+  const prefix = isUstar ? untilNul(block.subarray(345, 500)) : Buffer.alloc(0);
+  const name = decodeName(prefix.length > 0 ? Buffer.concat([prefix, Buffer.from('/'), own]) : own);
+  const flag = String.fromCharCode(block[156] as number);
+  return { flag: flag === '\0' ? '0' : flag, name, size: octal(block, 124, 12, 'size') };
+}
+
+/** Keys that change nothing about which files there are and what is in them. */
+const HARMLESS =
+  /^(?:[acm]time|[ug]id|[ug]name|comment|charset|LIBARCHIVE\.(?:creationtime|xattr\..+)|SCHILY\.(?:dev|ino|nlink|fflags|xattr\..+|acl\..+)|RHT\.security\.selinux)$/;
+/** Records that speak of the entry itself, not of the whole archive. */
+const OF_ENTRY: ReadonlySet<string> = new Set(['path', 'size']);
+
+/** What a PAX header says of the next entry. */
+export interface PaxFacts {
+  readonly path?: string;
+  readonly size?: number;
+}
+
+/** `<length> <key>=<value>\n`, the length counting itself. */
+function record(payload: Buffer, at: number): { readonly key: string; readonly value: Buffer; readonly next: number } {
+  const space = payload.indexOf(0x20, at);
+  const digits = space < 0 || space - at > 6 ? '' : payload.toString('latin1', at, space);
+  const next = at + Number(digits);
+  const equals = payload.indexOf(0x3d, space);
+  const whole = /^[1-9]\d*$/.test(digits) && next <= payload.length && payload[next - 1] === 0x0a;
+  if (!whole || equals < 0 || equals >= next) throw invalid('tar archive has a malformed PAX header');
+  return { key: payload.toString('latin1', space + 1, equals), value: payload.subarray(equals + 1, next - 1), next };
+}
+
+/**
+ * Reads a PAX header's payload (POSIX.1-2001). Throws `invalid` for a malformed record, a key that stands twice, and any key that is not known to be
+ * harmless: sparse files, links, other character sets; of a global header also `path` and `size`, which readers treat differently.
+ */
+export function readPax(payload: Buffer, isGlobal: boolean): PaxFacts {
+  const facts: { path?: string; size?: number } = {};
+  const seen = new Set<string>();
+  for (let at = 0; at < payload.length; ) {
+    const { key, value, next } = record(payload, at);
+    at = next;
+    const known = HARMLESS.test(key) || (!isGlobal && OF_ENTRY.has(key));
+    if (!known || seen.has(key)) throw invalid(`tar archive has a PAX header with an unexpected key ${quote(key)}`);
+    seen.add(key);
+    if (key === 'path') facts.path = pathOf(value);
+    if (key === 'size') facts.size = sizeOf(value);
+  }
+  return facts;
+}
+
+function pathOf(value: Buffer): string {
+  if (value.length === 0) throw invalid('tar archive has a PAX header with an empty path');
+  return decodeName(value);
+}
+
+function sizeOf(value: Buffer): number {
+  const digits = value.toString('latin1');
+  if (!/^(?:0|[1-9]\d{0,14})$/.test(digits)) throw invalid('tar archive has a PAX header with a malformed size');
+  return Number(digits);
+}
+
+/** The payload of GNU's long-name header: the name and one NUL. Throws `invalid` for anything else. */
+export function readLongName(payload: Buffer): string {
+  const name = untilNul(payload);
+  if (name.length !== payload.length - 1) throw invalid('tar archive has a malformed long name');
+  return decodeName(name);
+}
