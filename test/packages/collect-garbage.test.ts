@@ -123,6 +123,25 @@ describe('orphans', () => {
 });
 
 describe('deleted versions', () => {
+  it('one that was named and deleted between looking and committing keeps its retention time', async () => {
+    const kit = await storedSpace();
+    await kit.publish('p', '1');
+    const slow = await kit.store('p', 'slow');
+    kit.runtime.advance(2 * DAY);
+    const logs = keyedLogs(kit.space, kit.driver);
+    const racing: typeof logs = {
+      ...logs,
+      commit: async (key, decide) => {
+        const change = publishChange('ann', { version: '2', manifest: '{}', files: [{ ...slow, name: '2.tgz' }] });
+        await kit.space.commit('p', () => ({ changes: [change], result: 0 }), { objects: [slow] });
+        await kit.space.commit('p', () => ({ changes: [deleteChange('ann', '2')], result: 0 }));
+        return logs.commit(key, decide);
+      },
+    };
+    expect((await collect(kit, { logs: racing })).condemned).toBe(0);
+    expect(await kit.driver.stat(slow.key)).toBeDefined();
+  });
+
   const deleted = async (purge: boolean) => {
     const kit = await storedSpace();
     const object = await kit.publish('p', '1');
