@@ -33,6 +33,8 @@ export interface OpenAuth {
   readonly accounts: Accounts;
   /** Undefined where the application brought its own provider: users are its business. */
   readonly directory: UserDirectory | undefined;
+  /** Undefined with the application's own provider, and with tokens that are kept in memory. */
+  readonly space: Space<UserState> | undefined;
   /** Undefined with the application's own provider. */
   readonly admin: EnsuredAdmin | undefined;
   close(): Promise<void>;
@@ -49,9 +51,10 @@ export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
     const manager = managerOf(parts, config.authProvider);
     await manager.init();
     const accounts = new ProviderAccounts(manager, config.authProvider);
-    return { manager, accounts, keys, directory: undefined, admin: undefined, close: () => manager.close() };
+    return { manager, accounts, keys, directory: undefined, space: undefined, admin: undefined, close: () => manager.close() };
   }
-  const space = usersSpace(parts, config.auth?.tokenStore === 'memory' ? memoryOf(runtime) : storage.driver);
+  const inMemory = config.auth?.tokenStore === 'memory';
+  const space = usersSpace(parts, inMemory ? memoryOf(runtime) : storage.driver);
   await space.open();
   const directory = new UserDirectory({ space, keys, runtime });
   const service = config.auth?.ociTokens?.service;
@@ -64,7 +67,8 @@ export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
   };
   try {
     await manager.init();
-    return { manager, accounts, keys, directory, admin: await ensureAdmin(directory, config.auth?.adminToken), close };
+    const admin = await ensureAdmin(directory, config.auth?.adminToken);
+    return { manager, accounts, keys, directory, space: inMemory ? undefined : space, admin, close };
   } catch (error) {
     await close();
     throw error;

@@ -17,6 +17,7 @@ export interface OpenRepository {
   readonly plan: RepositoryPlan;
   readonly protocol: Protocol<Ruled>;
   readonly repository: Repository<Ruled>;
+  readonly space: Space<Ruled>;
   readonly site: Site;
 }
 
@@ -44,7 +45,7 @@ export async function composeRepositories(parts: RepositoryParts, plans: readonl
   const open: OpenRepository[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(open.map(({ repository }) => repository.close()));
-    await Promise.all(open.map(({ repository }) => repository.space.close()));
+    await Promise.all(open.map(({ space }) => space.close()));
   };
   try {
     // Half of the memory for folded states, half for rendered documents, shared out evenly.
@@ -52,7 +53,7 @@ export async function composeRepositories(parts: RepositoryParts, plans: readonl
     for (const plan of plans) {
       const made = composeRepository(parts, plan, hooks, cacheBytes);
       open.push(made);
-      await made.repository.space.open();
+      await made.space.open();
     }
   } catch (error) {
     await close();
@@ -102,5 +103,5 @@ function composeRepository(parts: RepositoryParts, plan: RepositoryPlan, hooks: 
     onFault: (error, { route, incident }) =>
       onFault(error, `${name}${route === undefined ? '' : ` ${route}`}${incident === undefined ? '' : ` incident ${incident}`}`),
   };
-  return { plan, protocol, repository, site };
+  return { plan, protocol, repository, space, site };
 }

@@ -6,7 +6,7 @@ import { recordRepositories } from './compose-records.js';
 import { composeRepositories, type OpenRepository } from './compose-repositories.js';
 import { type OpenStorage, openStorage } from './compose-storage.js';
 import type { IRegistryConfig, ProtocolName } from './config.js';
-import { notFound, RegistryError, unavailable } from './errors/registry-error.js';
+import { RegistryError, unavailable } from './errors/registry-error.js';
 import { baseUrlOf, outsideOf } from './http/base-url.js';
 import type { IRequestContext, IResponse, RawHandler, RawResponse } from './http/context.js';
 import { dispatch } from './http/dispatch.js';
@@ -27,6 +27,8 @@ export interface OpenRegistry {
   readonly auth: OpenAuth;
   readonly repositories: readonly OpenRepository[];
   readonly runtime: Runtime;
+  readonly trusted: Networks;
+  onFault(error: unknown, where: string): void;
 }
 
 /** One repository, addressed by itself: requests need not begin with its mount. */
@@ -170,7 +172,7 @@ export class SmartRegistry implements RawHandler {
       const { repositories, close: closeRepositories } = await composeRepositories(parts, plans);
       closers.push(closeRepositories);
       const mounts = new Mounts(repositories.map((target) => ({ basePath: target.plan.basePath, target })));
-      return { storage, auth, repositories, runtime, mounts, close };
+      return { storage, auth, repositories, runtime, trusted: this.trusted, onFault, mounts, close };
     } catch (error) {
       await close();
       throw error;
@@ -185,7 +187,7 @@ export class SmartRegistry implements RawHandler {
       if (!opened) throw unavailable('the registry is not running');
       const located = locate(context);
       const found = placeOf(opened, context.method, located, chosen);
-      if (!found) throw notFound('Nothing is mounted here; this');
+      if (!found) throw new RegistryError('not_found', 'nothing is mounted here');
       const { site, plan } = found.repository;
       const headers = headersOf(context.headers);
       const outside = outsideOf(headers, context.peer ?? {}, this.trusted);

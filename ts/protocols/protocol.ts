@@ -3,6 +3,7 @@ import type { Keys } from '../auth/secret.js';
 import type { ProtocolInstance } from '../http/plugin.js';
 import type { Runtime } from '../lib/clock.js';
 import type { LogSchema, NewChange } from '../log/schema.js';
+import type { Inventory } from '../packages/inventory.js';
 import type { HookFile, Ruled } from '../packages/package-handle.js';
 import type { StorageDriver } from '../storage/driver.js';
 
@@ -52,5 +53,9 @@ export interface Protocol<S extends Ruled> {
   readonly resourceType: string;
   readonly schema: LogSchema<S>;
   readonly lifeCycle: LifeCycle<S>;
+  /** Which objects a state speaks of. */
+  readonly inventory: Inventory<S>;
+  /** One line for a shell that points the stock client at a repository. `$ENTREPOT_TOKEN` holds the token. `baseUrl` has no slash at its end. */
+  setUp(baseUrl: string): string;
   create(context: ProtocolContext): ProtocolInstance;
 }

@@ -58,6 +58,12 @@ export class Log {
     this.least = LOG_LEVELS.indexOf(options.level);
   }
 
+  /** What must be told whatever the level: `lines` for a person, or one object for a machine. */
+  announce(message: string, lines: readonly string[], fields: Readonly<Record<string, string>>): void {
+    if (this.options.format === 'text') for (const line of lines) this.options.write(line);
+    else this.line('info', message, fields);
+  }
+
   /** Something happened that is no request. `fields` must hold no secret. */
   note(level: Level, message: string, fields: Readonly<Record<string, string | number | undefined>> = {}): void {
     if (LOG_LEVELS.indexOf(level) < this.least) return;

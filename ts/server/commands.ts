@@ -1,0 +1,265 @@
+import type { NewToken } from '../auth/mint.js';
+import type { Principal } from '../auth/principal.js';
+import { SYSTEM, type UserDirectory } from '../auth/user-directory.js';
+import type { OpenRepository } from '../compose-repositories.js';
+import { ConfigError } from '../errors/config-error.js';
+import { notFound, RegistryError } from '../errors/registry-error.js';
+import { historyOf } from '../packages/history.js';
+import type { Caller } from '../packages/package-handle.js';
+import { type OpenRegistry, SmartRegistry } from '../smart-registry.js';
+import { collectAll, verifyAll } from './house-keeping.js';
+import { PackageLifeCycle } from './life-cycle.js';
+import type { ServerOptions } from './options.js';
+import { Output } from './output.js';
+
+export type CommandFlags = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
+
+export interface CommandCall {
+  readonly registry: OpenRegistry;
+  readonly flags: CommandFlags;
+  readonly words: readonly string[];
+  readonly out: Output;
+}
+
+export interface Command {
+  readonly words: readonly string[];
+  /** Words behind the command, as help shows them: those in brackets may be left out. */
+  readonly takes: readonly string[];
+  readonly flags: Readonly<Record<string, { readonly type: 'string' | 'boolean'; readonly multiple?: boolean }>>;
+  /** Resolves with the exit code. */
+  run(call: CommandCall): Promise<number>;
+}
+
+/** Opens the storage, runs one command on it, closes it again. A server may run on the same storage meanwhile. */
+export async function runCommand(
+  command: Command,
+  options: ServerOptions,
+  flags: CommandFlags,
+  words: readonly string[],
+): Promise<number> {
+  const needed = command.takes.filter((word) => !word.startsWith('[')).length;
+  if (words.length < needed || words.length > command.takes.length)
+    throw new ConfigError([{ path: 'arguments', message: `usage: entrepot ${[...command.words, ...command.takes].join(' ')}` }]);
+  if ('driver' in options.registry.storage && options.registry.storage.driver === 'memory')
+    throw new ConfigError([{ path: '--storage', message: 'memory: is empty in every process; name the storage of the server' }]);
+  const registry = new SmartRegistry({
+    ...options.registry,
+    onFault: (error, where) => process.stderr.write(`entrepot: ${where}: ${String(error)}\n`),
+  });
+  await registry.init();
+  try {
+    const { admin } = registry.parts.auth;
+    if (admin?.token !== undefined)
+      process.stderr.write(`entrepot: this storage was new. The administrator's token, shown this once: ${admin.token}\n`);
+    return await command.run({ registry: registry.parts, flags, words, out: new Output(flags['json'] === true) });
+  } finally {
+    await registry.destroy();
+  }
+}
+
+const TEXT = { type: 'string' } as const;
+const FLAG = { type: 'boolean' } as const;
+const MANY = { type: 'string', multiple: true } as const;
+
+export const COMMAND_TABLE: readonly Command[] = [
+  {
+    words: ['token', 'create'],
+    takes: ['USER'],
+    flags: { name: TEXT, scope: MANY, cidr: MANY, protocol: TEXT, readonly: FLAG, ttl: TEXT },
+    run: createToken,
+  },
+  { words: ['token', 'list'], takes: ['USER'], flags: {}, run: listTokens },
+  { words: ['token', 'revoke'], takes: ['USER', 'ID'], flags: {}, run: revokeToken },
+  { words: ['user', 'add'], takes: ['NAME'], flags: { admin: FLAG, email: TEXT, 'password-stdin': FLAG }, run: addUser },
+  { words: ['user', 'list'], takes: [], flags: {}, run: listUsers },
+  { words: ['list'], takes: ['[REPO]', '[NAME]'], flags: {}, run: list },
+  { words: ['history'], takes: ['REPO', 'NAME'], flags: {}, run: history },
+  { words: ['yank'], takes: ['REPO', 'NAME', 'VERSION'], flags: { reason: TEXT, undo: FLAG }, run: yank },
+  { words: ['delete'], takes: ['REPO', 'NAME', '[VERSION]'], flags: { purge: FLAG }, run: remove },
+  { words: ['gc'], takes: [], flags: { 'dry-run': FLAG }, run: collect },
+  { words: ['verify'], takes: [], flags: { repair: FLAG }, run: verify },
+];
+
+function directoryOf({ auth }: OpenRegistry): UserDirectory {
+  if (!auth.directory) throw new RegistryError('not_found', 'users are kept by the auth provider of the application, not here');
+  return auth.directory;
+}
+
+async function userNamed(directory: UserDirectory, name: string): Promise<string> {
+  const user = await directory.find(name);
+  if (!user) throw notFound(`user ${name}`);
+  return user.id;
+}
+
+async function createToken({ registry, flags, words, out }: CommandCall): Promise<number> {
+  const directory = directoryOf(registry);
+  const texts = (name: string): readonly string[] | undefined => flags[name] as readonly string[] | undefined;
+  const ttl = flags['ttl'];
+  if (ttl !== undefined && !/^\d{1,10}$/.test(String(ttl)))
+    throw new ConfigError([{ path: '--ttl', message: 'must be a number of seconds' }]);
+  const [scopes, cidr] = [texts('scope'), texts('cidr')];
+  const asked: NewToken = {
+    ...(flags['name'] === undefined ? {} : { name: String(flags['name']) }),
+    ...(flags['protocol'] === undefined ? {} : { protocol: String(flags['protocol']) }),
+    ...(ttl === undefined ? {} : { ttl: Number(ttl) }),
+    ...(scopes === undefined ? {} : { scopes }),
+    ...(cidr === undefined ? {} : { cidr }),
+    readonly: flags['readonly'] === true,
+  };
+  const { token, info } = await directory.createToken(await userNamed(directory, words[0] ?? ''), asked, { by: SYSTEM });
+  out.value({ ...info, token }, token);
+  return 0;
+}
+
+async function listTokens({ registry, words, out }: CommandCall): Promise<number> {
+  const directory = directoryOf(registry);
+  const tokens = await directory.listTokens(await userNamed(directory, words[0] ?? ''));
+  const date = (at: number | undefined): string | null => (at === undefined ? null : new Date(at).toISOString());
+  out.table(
+    tokens.map(({ created, lastUsed, expires, ...token }) => ({
+      ...token,
+      created: date(created),
+      lastUsed: date(lastUsed),
+      expires: date(expires),
+    })),
+  );
+  return 0;
+}
+
+async function revokeToken({ registry, words, out }: CommandCall): Promise<number> {
+  const directory = directoryOf(registry);
+  const [user = '', id = ''] = words;
+  if (!(await directory.revokeToken(await userNamed(directory, user), id))) throw notFound(`token ${id}`);
+  out.value({ revoked: id }, `revoked ${id}`);
+  return 0;
+}
+
+async function addUser({ registry, flags, words, out }: CommandCall): Promise<number> {
+  const email = flags['email'];
+  const password = flags['password-stdin'] === true ? await firstLine(process.stdin) : undefined;
+  const { id, name, admin } = await directoryOf(registry).addUser({
+    name: words[0] ?? '',
+    admin: flags['admin'] === true,
+    ...(email === undefined ? {} : { email: String(email) }),
+    ...(password === undefined ? {} : { password }),
+  });
+  out.value({ id, name, admin }, `added ${name}`);
+  return 0;
+}
+
+/** Not an argument, because those can be seen by everybody on the machine. */
+async function firstLine(input: AsyncIterable<Buffer | string>): Promise<string> {
+  let given = '';
+  for await (const chunk of input) {
+    given += String(chunk);
+    if (given.includes('\n') || given.length > 4_096) break;
+  }
+  return given.split(/\r?\n/)[0] ?? '';
+}
+
+async function listUsers({ registry, out }: CommandCall): Promise<number> {
+  out.table(await directoryOf(registry).list());
+  return 0;
+}
+
+function repositoryNamed({ repositories }: OpenRegistry, name: string): OpenRepository {
+  const found = repositories.find(({ plan }) => plan.name === name);
+  if (!found) throw notFound(`repository ${name}`);
+  return found;
+}
+
+/** Whoever may run commands on the storage may do everything. */
+function operator(): Caller {
+  const token = { userId: SYSTEM, scopes: ['*:*:*:*'] };
+  const principal: Principal = { userId: SYSTEM, readonly: false, tokenId: undefined, token };
+  const signal = new AbortController().signal;
+  return { principal, granted: async () => true, enforceOwners: false, actor: { userId: SYSTEM }, signal };
+}
+
+async function openPackage(
+  registry: OpenRegistry,
+  repository: string,
+  name: string,
+  purpose: 'read' | 'change',
+): Promise<PackageLifeCycle> {
+  const { repository: packages, protocol } = repositoryNamed(registry, repository);
+  const handle = await packages.open(protocol.lifeCycle.identity(name), operator(), purpose);
+  return new PackageLifeCycle(handle, protocol.lifeCycle);
+}
+
+async function list({ registry, words, out }: CommandCall): Promise<number> {
+  const [repository, name] = words;
+  if (repository === undefined) {
+    out.table(registry.repositories.map(({ plan }) => ({ name: plan.name, protocol: plan.protocol, path: `${plan.basePath}/` })));
+    return 0;
+  }
+  if (name === undefined) {
+    const { items } = await repositoryNamed(registry, repository).repository.list(operator().signal);
+    out.table(
+      items
+        .map(({ item, rule }) => ({ name: item.identity, visibility: rule.visibility }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1)),
+    );
+    return 0;
+  }
+  const { versions, ...about } = (await openPackage(registry, repository, name, 'read')).show();
+  out.table(
+    versions.map(({ publishedAt, ...version }) => ({ ...version, publishedAt: new Date(publishedAt).toISOString() })),
+    about,
+  );
+  return 0;
+}
+
+async function history({ registry, words, out }: CommandCall): Promise<number> {
+  const [repository = '', name = ''] = words;
+  const { space, protocol } = repositoryNamed(registry, repository);
+  const identity = protocol.lifeCycle.identity(name);
+  let any = false;
+  for await (const record of historyOf(space, identity)) {
+    out.record(record);
+    any = true;
+  }
+  if (!any) throw notFound(`package ${identity}`);
+  return 0;
+}
+
+async function yank({ registry, flags, words, out }: CommandCall): Promise<number> {
+  const [repository = '', name = '', version = ''] = words;
+  const found = await openPackage(registry, repository, name, 'change');
+  const reason = flags['reason'];
+  if (flags['undo'] === true) await found.restore(version, SYSTEM);
+  else await found.yank(version, SYSTEM, reason === undefined ? undefined : String(reason));
+  out.value(
+    { name, version, yanked: flags['undo'] !== true },
+    `${flags['undo'] === true ? 'restored' : 'yanked'} ${name} ${version}`,
+  );
+  return 0;
+}
+
+async function remove({ registry, flags, words, out }: CommandCall): Promise<number> {
+  const [repository = '', name = '', version] = words;
+  const found = await openPackage(registry, repository, name, 'change');
+  const purge = flags['purge'] === true;
+  if (version === undefined) await found.deleteAll(SYSTEM, purge);
+  else await found.deleteVersion(version, SYSTEM, purge);
+  out.value({ name, version: version ?? null, deleted: true }, `deleted ${name}${version === undefined ? '' : ` ${version}`}`);
+  return 0;
+}
+
+async function collect({ registry, flags, out }: CommandCall): Promise<number> {
+  out.table(await collectAll(registry, { dryRun: flags['dry-run'] === true }));
+  return 0;
+}
+
+async function verify({ registry, flags, out }: CommandCall): Promise<number> {
+  const report = await verifyAll(registry, {
+    repair: flags['repair'] === true,
+    onFinding: (finding) => out.record({ ...finding }),
+  });
+  const { logs, entries, objects, bytes, problems } = report;
+  out.value(
+    { logs, entries, objects, bytes, problems },
+    `${logs} logs, ${entries} entries, ${objects} objects, ${bytes} bytes: ${problems} problems`,
+  );
+  return problems === 0 ? 0 : 1;
+}

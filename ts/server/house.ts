@@ -1,0 +1,71 @@
+import { Mounts } from '../compose-mounts.js';
+import { outsideOf } from '../http/base-url.js';
+import type { IRequestContext, RawHandler, RawResponse } from '../http/context.js';
+import { dispatch } from '../http/dispatch.js';
+import { headersOf } from '../http/headers.js';
+import { DEFAULT_LIMITS, type Site } from '../http/site.js';
+import { locate } from '../http/target.js';
+import { type HouseFacts, houseRoutes, noPackages } from './house-routes.js';
+import { managementOf } from './management.js';
+
+export interface HouseOptions extends HouseFacts {
+  /** Everything that is not the house's own. */
+  readonly rest: RawHandler;
+}
+
+const API = '/-/api/v1/repositories';
+/** Other paths below `/-/` may belong to a repository at the root of the host. */
+const OWN = /^\/(?:-\/(?:health|ready|metrics)|-\/api(?:\/.*)?|-\/ui(?:\/.*)?)$/;
+
+/** The house's own paths, and behind them the repositories'. */
+export class House implements RawHandler {
+  private readonly options: HouseOptions;
+  private readonly own: Site;
+  private readonly managed: Mounts<Site>;
+
+  constructor(options: HouseOptions) {
+    this.options = options;
+    const { registry } = options;
+    const base = {
+      gate: registry.auth.manager,
+      runtime: registry.runtime,
+      limits: DEFAULT_LIMITS,
+      onFault: (error: unknown) => registry.onFault(error, 'house'),
+    };
+    this.own = { ...base, instance: houseRoutes(options), source: noPackages };
+    this.managed = new Mounts(
+      registry.repositories.map((repository) => ({
+        basePath: `${API}/${repository.plan.name}`,
+        target: { ...base, instance: managementOf(repository), source: repository.repository },
+      })),
+    );
+  }
+
+  handle(context: IRequestContext): Promise<RawResponse> {
+    const { path, query, prefix } = locate(context);
+    const { rootTaken, rest } = this.options;
+    if (prefix !== '' || !(OWN.test(path) || (path === '/' && !rootTaken))) return rest.handle(context);
+    const managed = this.managed.find(path);
+    const site = managed?.target ?? this.own;
+    return dispatch(site, {
+      method: context.method,
+      path: managed?.path ?? path,
+      rawQuery: query,
+      headers: context.headers,
+      body: context.body,
+      baseUrl: '',
+      address: this.addressOf(context),
+      actor: context.actor,
+      signal: context.signal,
+    });
+  }
+
+  private addressOf(context: IRequestContext): string | undefined {
+    try {
+      return outsideOf(headersOf(context.headers), context.peer ?? {}, this.options.registry.trusted).address;
+    } catch {
+      // A malformed Host: no link is made here, and the address is that of the connection.
+      return context.peer?.address;
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { notFound } from '../errors/registry-error.js';
+import type { Snapshot } from '../log/schema.js';
+import { deleteAllChange, statusChange } from '../packages/changes.js';
+import type { HookFile, PackageHandle, Ruled } from '../packages/package-handle.js';
+import type { LifeCycle, VersionSummary } from '../protocols/protocol.js';
+
+/** A package as the management surface shows it. */
+export interface PackageSummary {
+  readonly name: string;
+  readonly visibility: string;
+  /** User ids. */
+  readonly owners: readonly string[];
+  readonly versions: readonly VersionSummary[];
+}
+
+/** One package in the hands of the management surface or the command line: what stock clients have no verb for. Every change asks for its own action. */
+export class PackageLifeCycle {
+  private readonly handle: PackageHandle<Ruled>;
+  private readonly lifeCycle: LifeCycle<Ruled>;
+
+  constructor(handle: PackageHandle<Ruled>, lifeCycle: LifeCycle<Ruled>) {
+    this.handle = handle;
+    this.lifeCycle = lifeCycle;
+  }
+
+  /** Throws `not_found`. */
+  show(): PackageSummary {
+    const { snapshot, name } = this.handle;
+    const { visibility, owners } = snapshot.state;
+    return { name, visibility, owners, versions: this.present(snapshot) };
+  }
+
+  /** Yanks or deprecates, whatever the protocol calls it. Throws `not_found`. */
+  async yank(version: string, by: string, reason: string | undefined): Promise<void> {
+    await this.setStatus(version, (known) => statusChange(by, [known], 'yanked', reason));
+  }
+
+  /** Throws `not_found`. */
+  async restore(version: string, by: string): Promise<void> {
+    await this.setStatus(version, (known) => statusChange(by, [known], 'published'));
+  }
+
+  /** A tombstone stays where the protocol says so. Throws `not_found`. */
+  async deleteVersion(version: string, by: string, purge: boolean): Promise<void> {
+    const known = this.lifeCycle.version(version);
+    const files = this.lifeCycle.files((await this.fresh()).state, [known]);
+    await this.handle.commit(
+      'delete',
+      (snapshot) => {
+        this.version(snapshot, known);
+        return { changes: this.lifeCycle.remove(snapshot.state, [known], by, purge), result: undefined };
+      },
+      { deletes: files },
+    );
+  }
+
+  /** Throws `not_found`. */
+  async deleteAll(by: string, purge: boolean): Promise<void> {
+    const { state } = await this.fresh();
+    const versions = this.lifeCycle.versions(state).map(({ version }) => version);
+    const deletes: readonly HookFile[] = this.lifeCycle.files(state, versions);
+    await this.handle.commit(
+      'delete',
+      (snapshot) => {
+        this.present(snapshot);
+        return { changes: [deleteAllChange(by, purge)], result: undefined };
+      },
+      { deletes },
+    );
+  }
+
+  private async setStatus(version: string, change: (known: string) => ReturnType<typeof statusChange>): Promise<void> {
+    const known = this.lifeCycle.version(version);
+    await this.handle.commit('overwrite', (snapshot) => {
+      this.version(snapshot, known);
+      return { changes: [change(known)], result: undefined };
+    });
+  }
+
+  /** What a change begins with may be behind; the files that hooks hear of should not be. */
+  private fresh(): Promise<Snapshot<Ruled>> {
+    return this.handle.readStrong();
+  }
+
+  private present(snapshot: Snapshot<Ruled>): readonly VersionSummary[] {
+    const versions = snapshot.position === 0 ? [] : this.lifeCycle.versions(snapshot.state);
+    if (versions.length === 0) throw notFound(`package ${this.handle.name}`);
+    return versions;
+  }
+
+  private version(snapshot: Snapshot<Ruled>, version: string): void {
+    if (!this.present(snapshot).some((one) => one.version === version))
+      throw notFound(`version ${version} of ${this.handle.name}`);
+  }
+}

@@ -1,0 +1,166 @@
+import { houseErrors } from '../compose-failure.js';
+import type { OpenRepository } from '../compose-repositories.js';
+import { invalid, RegistryError } from '../errors/registry-error.js';
+import type { ProtocolInstance } from '../http/plugin.js';
+import { json, type Reply } from '../http/reply.js';
+import { type Call, type Param, type Query, type RequestBody, type Route, routesOf } from '../http/route.js';
+import { historyOf } from '../packages/history.js';
+import type { Ruled } from '../packages/package-handle.js';
+import { PackageLifeCycle } from './life-cycle.js';
+
+const KiB = 1024;
+const MAX_PAGE = 1_000;
+const MAX_REASON = 4_096;
+const MAX_HISTORY = 10_000;
+
+const route = routesOf<Ruled>();
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A JSON object, or nothing at all. */
+export async function optionalFields(body: RequestBody): Promise<Fields> {
+  if (body.parsed === undefined && (body.length === 0 || (await body.bytes()).byteLength === 0)) return {};
+  const value = await body.json();
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid('The body must be a JSON object');
+  return value as Fields;
+}
+
+export const userOf = ({ principal }: Pick<Call<unknown, unknown, Ruled>, 'principal'>): string => {
+  if (!principal) throw new RegistryError('unauthenticated', 'authentication required');
+  return principal.userId;
+};
+
+const reasonOf = ({ reason }: Fields): string | undefined => {
+  if (reason === undefined) return undefined;
+  if (typeof reason !== 'string' || reason.length > MAX_REASON)
+    throw invalid(`reason must be a text of at most ${MAX_REASON} characters`);
+  return reason;
+};
+
+function limitOf(query: Query): number {
+  const text = query.get('limit') ?? '100';
+  const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > MAX_PAGE) throw invalid(`limit must be a whole number from 1 to ${MAX_PAGE}`);
+  return limit;
+}
+
+const purgeOf = (query: Query): boolean => {
+  const text = query.get('purge') ?? 'false';
+  if (text !== 'true' && text !== 'false') throw invalid('purge must be true or false');
+  return text === 'true';
+};
+
+const texts = (parse: (text: string) => string): Param<string> => ({ pattern: '[^/]+', parse });
+
+async function listPackages(call: Call<unknown, unknown, Ruled>): Promise<Reply> {
+  const { items } = await call.listing();
+  const [wanted, after, limit] = [call.query.get('q')?.toLowerCase(), call.query.get('after') ?? '', limitOf(call.query)];
+  const names = items
+    .map(({ identity }) => identity)
+    .filter((name) => name > after && (!wanted || name.toLowerCase().includes(wanted)));
+  names.sort();
+  const page = names.slice(0, limit);
+  const next = names.length > limit ? { next: page.at(-1) } : {};
+  return json({ packages: page.map((name) => ({ name })), ...next }, 'no-store');
+}
+
+/** The last ones, where there are more than a page may hold: the log itself is complete. */
+async function showHistory({ space }: OpenRepository, call: Call<unknown, unknown, Ruled>): Promise<Reply> {
+  const records = [];
+  for await (const record of historyOf(space, call.package.name, { signal: call.signal })) {
+    records.push(record);
+    if (records.length > MAX_HISTORY) records.shift();
+  }
+  return json({ name: call.package.name, history: records }, 'no-store');
+}
+
+/** The management surface of one repository, as routes of their own beside the protocol's: same packages, same rules, same commit. */
+export function managementOf(repository: OpenRepository): ProtocolInstance {
+  const { lifeCycle, name: protocol, resourceType } = repository.protocol;
+  const params = { name: texts((text) => lifeCycle.identity(text)) };
+  const both = { ...params, version: texts((text) => lifeCycle.version(text)) };
+  const about = ({ name }: { readonly name: string }): string => name;
+  const open = (call: Call<unknown, unknown, Ruled>): PackageLifeCycle => new PackageLifeCycle(call.package, lifeCycle);
+  const shown = (call: Call<unknown, unknown, Ruled>): Reply => json({ name: call.package.name, ok: true }, 'no-store');
+  const routes: readonly Route[] = [
+    route({ id: 'manage-packages', method: 'GET', path: '/packages', params: {}, access: 'filtered', handler: listPackages }),
+    route({
+      id: 'manage-package',
+      method: 'GET',
+      path: '/packages/{name}',
+      params,
+      access: 'read',
+      package: about,
+      handler: async (call) => json(open(call).show(), 'no-store'),
+    }),
+    route({
+      id: 'manage-history',
+      method: 'GET',
+      path: '/packages/{name}/history',
+      params,
+      access: 'read',
+      authenticated: true,
+      package: about,
+      handler: (call) => showHistory(repository, call),
+    }),
+    route({
+      id: 'manage-yank',
+      method: 'PUT',
+      path: '/packages/{name}/versions/{version}/yank',
+      params: both,
+      access: 'overwrite',
+      package: about,
+      body: { max: 64 * KiB, parse: optionalFields },
+      handler: async (call) => {
+        await open(call).yank(call.params.version, userOf(call), reasonOf(call.body));
+        return shown(call);
+      },
+    }),
+    route({
+      id: 'manage-restore',
+      method: 'DELETE',
+      path: '/packages/{name}/versions/{version}/yank',
+      params: both,
+      access: 'overwrite',
+      package: about,
+      handler: async (call) => {
+        await open(call).restore(call.params.version, userOf(call));
+        return shown(call);
+      },
+    }),
+    ...deletions(both, open, shown),
+  ];
+  return { protocol, resourceType, routes, errors: houseErrors };
+}
+
+function deletions(
+  params: { readonly name: Param<string>; readonly version: Param<string> },
+  open: (call: Call<unknown, unknown, Ruled>) => PackageLifeCycle,
+  shown: (call: Call<unknown, unknown, Ruled>) => Reply,
+): readonly Route[] {
+  return [
+    route({
+      id: 'manage-delete-version',
+      method: 'DELETE',
+      path: '/packages/{name}/versions/{version}',
+      params,
+      access: 'delete',
+      package: ({ name }) => name,
+      handler: async (call) => {
+        await open(call).deleteVersion(call.params.version, userOf(call), purgeOf(call.query));
+        return shown(call);
+      },
+    }),
+    route({
+      id: 'manage-delete',
+      method: 'DELETE',
+      path: '/packages/{name}',
+      params: { name: params.name },
+      access: 'delete',
+      package: ({ name }) => name,
+      handler: async (call) => {
+        await open(call).deleteAll(userOf(call), purgeOf(call.query));
+        return shown(call);
+      },
+    }),
+  ];
+}

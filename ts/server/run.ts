@@ -1,0 +1,67 @@
+import cluster from 'node:cluster';
+import { SmartRegistry } from '../smart-registry.js';
+import { showSetUp, showToken } from './banner.js';
+import type { ServerOptions } from './options.js';
+import { sentence } from './sentence.js';
+import { logOf, type RunningServer, serve } from './serve.js';
+import { runWorker } from './worker.js';
+import { runWorkers } from './workers.js';
+
+/** `entrepot serve`, as one process, as the parent of several, or as one of them. Resolves with the exit code when the server has stopped. */
+export async function runServer(options: ServerOptions): Promise<number> {
+  if (cluster.isWorker) return runWorker(options);
+  if (options.workers > 1) return runParent(options);
+  const running = await serve(options);
+  const { admin } = running.registry.parts.auth;
+  if (admin?.token !== undefined) showToken(running.log, admin.token);
+  showSetUp(running.log, running.url, running.registry.parts, options.registry.publicUrl);
+  await untilTold();
+  return stopped(running);
+}
+
+/** The parent opens the storage once, so that its children find the administrator, the secret and the probe's result. */
+async function runParent(options: ServerOptions): Promise<number> {
+  const log = logOf(options);
+  const registry = new SmartRegistry({ ...options.registry, onFault: (error, where) => log.fault(error, where) });
+  await registry.init();
+  const {
+    auth: { admin },
+    repositories,
+  } = registry.parts;
+  await registry.destroy();
+  if (admin?.token !== undefined) showToken(log, admin.token);
+  return runWorkers({
+    count: options.workers,
+    log,
+    told: untilTold(),
+    onListening: (url) => showSetUp(log, url, { repositories }, options.registry.publicUrl),
+  });
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process. */
+function untilTold(): Promise<void> {
+  return new Promise((resolve) => {
+    let told = false;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        if (told) process.exit(1);
+        told = true;
+        resolve();
+      });
+    }
+  });
+}
+
+/** Drains a server. The exit code: 0, or 1 when something could not be finished. */
+async function stopped(running: RunningServer): Promise<number> {
+  const { log } = running;
+  log.note('info', 'draining');
+  try {
+    await running.stop();
+  } catch (error) {
+    log.note('error', sentence(error));
+    return 1;
+  }
+  log.note('info', 'stopped');
+  return 0;
+}

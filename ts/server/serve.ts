@@ -1,0 +1,160 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { harden, toNodeHandler } from '../adapters/node.js';
+import type { RawHandler, RawResponse } from '../http/context.js';
+import { type Clock, systemRuntime } from '../lib/clock.js';
+import { SmartRegistry } from '../smart-registry.js';
+import { House } from './house.js';
+import { Log } from './log.js';
+import { Metrics, type MetricsSnapshot, prometheusText } from './metrics.js';
+import type { ServerOptions } from './options.js';
+
+/** A server that listens. */
+export interface RunningServer {
+  /** Where it listens, without a slash at its end. */
+  readonly url: string;
+  readonly registry: SmartRegistry;
+  readonly log: Log;
+  metrics(): MetricsSnapshot;
+  /** Stops accepting, finishes what is under way (at most 30 s), closes everything. May be called again. */
+  stop(): Promise<void>;
+}
+
+export interface ServeHooks {
+  /** What all processes counted; default: this one alone. */
+  readonly allMetrics?: (own: MetricsSnapshot) => Promise<readonly MetricsSnapshot[]>;
+  /** Takes one line of the log, without its end. Default: standard output. */
+  readonly write?: (line: string) => void;
+}
+
+const DRAIN_MS = 30_000;
+const MAX_HEADER_BYTES = 32 * 1024;
+
+/** The log of a process: text on a terminal, else JSON, unless told. */
+export function logOf(
+  { logFormat, logLevel }: Pick<ServerOptions, 'logFormat' | 'logLevel'>,
+  write?: (line: string) => void,
+): Log {
+  const format = logFormat ?? (process.stdout.isTTY ? 'text' : 'json');
+  const line = write ?? ((text: string): void => void process.stdout.write(`${text}\n`));
+  return new Log({ format, level: logLevel, clock: systemRuntime.clock, write: line });
+}
+
+/** Opens the registry and listens. Throws what `sentence` explains: wrong options, a store that cannot be used, a port in use. */
+export async function serve(options: ServerOptions, hooks: ServeHooks = {}): Promise<RunningServer> {
+  const log = logOf(options, hooks.write);
+  const metrics = new Metrics();
+  const onFault = (error: unknown, where: string): void => {
+    metrics.fault();
+    log.fault(error, where);
+  };
+  const registry = new SmartRegistry({ ...options.registry, onFault });
+  await registry.init();
+  const running = new Running(options, registry, log, metrics, hooks);
+  try {
+    await running.listen();
+  } catch (error) {
+    await registry.destroy();
+    throw error;
+  }
+  for (const warning of registry.parts.storage.warnings) log.note('warn', warning);
+  return running;
+}
+
+class Running implements RunningServer {
+  url = '';
+  readonly registry: SmartRegistry;
+  readonly log: Log;
+  private readonly options: ServerOptions;
+  private readonly counted: Metrics;
+  private readonly clock: Clock = systemRuntime.clock;
+  private readonly server: Server;
+  private readonly house: House;
+  private stopping: Promise<void> | undefined;
+
+  constructor(options: ServerOptions, registry: SmartRegistry, log: Log, metrics: Metrics, hooks: ServeHooks) {
+    this.options = options;
+    this.registry = registry;
+    this.log = log;
+    this.counted = metrics;
+    const all = hooks.allMetrics ?? (async (own: MetricsSnapshot) => [own]);
+    this.house = new House({
+      registry: registry.parts,
+      rest: registry,
+      rootTaken: registry.handles('/'),
+      serving: () => this.stopping === undefined,
+      metrics: async () => prometheusText(await all(metrics.snapshot())),
+    });
+    this.server = harden(createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (req, res) => this.answer(req, res)));
+  }
+
+  metrics(): MetricsSnapshot {
+    return this.counted.snapshot();
+  }
+
+  listen(): Promise<void> {
+    const { port, host } = this.options;
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen({ port, host }, () => {
+        this.server.off('error', reject);
+        this.server.on('error', (error) => this.log.fault(error, 'server'));
+        this.url = urlOf(this.server.address() as AddressInfo, host);
+        resolve();
+      });
+    });
+  }
+
+  stop(): Promise<void> {
+    this.stopping ??= this.drain();
+    return this.stopping;
+  }
+
+  private async drain(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    this.server.closeIdleConnections();
+    const limit = this.clock.after(DRAIN_MS, () => this.server.closeAllConnections());
+    await closed;
+    limit.cancel();
+    await this.registry.destroy();
+  }
+
+  private answer(req: IncomingMessage, res: ServerResponse): void {
+    const started = this.clock.monotonic();
+    const sentBefore = req.socket.bytesWritten;
+    const peer = req.socket.remoteAddress;
+    let answer: RawResponse | undefined;
+    const handler: RawHandler = {
+      handle: async (context) => {
+        answer = await this.house.handle(context);
+        return answer;
+      },
+    };
+    this.counted.began();
+    if (this.stopping) res.shouldKeepAlive = false;
+    res.once('close', () => {
+      const record = {
+        method: req.method ?? '',
+        path: req.url ?? '/',
+        status: answer?.status ?? 499,
+        bytes: Math.max(0, (req.socket?.bytesWritten ?? sentBefore) - sentBefore),
+        milliseconds: this.clock.monotonic() - started,
+        user: answer?.about.user,
+        repository: answer?.about.repository,
+        route: answer?.about.route,
+        peer,
+        cut: !res.writableFinished,
+      };
+      this.counted.ended(record);
+      this.log.request(record);
+      if (this.stopping) this.server.closeIdleConnections();
+    });
+    toNodeHandler(handler, { onError: (error) => this.log.fault(error, 'answer') })(req, res);
+  }
+}
+
+function urlOf({ address, port, family }: AddressInfo, host: string): string {
+  const everywhere = address === '::' || address === '0.0.0.0';
+  const shown = everywhere ? 'localhost' : host === 'localhost' ? host : family === 'IPv6' ? `[${address}]` : address;
+  return `http://${shown}:${port}`;
+}

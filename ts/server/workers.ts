@@ -1,0 +1,149 @@
+import cluster, { type Worker } from 'node:cluster';
+import { MessageChannel } from 'node:worker_threads';
+import { type Clock, systemRuntime } from '../lib/clock.js';
+import type { Log } from './log.js';
+import type { MetricsSnapshot } from './metrics.js';
+
+/** What workers tell their parent. */
+export type FromWorker =
+  | { readonly type: 'listening'; readonly url: string }
+  | { readonly type: 'failed'; readonly why: string }
+  /** Somebody asks this worker for what all of them counted. */
+  | { readonly type: 'metrics-wanted'; readonly id: number; readonly own: MetricsSnapshot }
+  | { readonly type: 'metrics'; readonly id: string; readonly own: MetricsSnapshot };
+
+export type ToWorker =
+  | { readonly type: 'metrics-wanted'; readonly id: string }
+  | { readonly type: 'metrics'; readonly id: number; readonly all: readonly MetricsSnapshot[] };
+
+export interface WorkersOptions {
+  readonly count: number;
+  readonly log: Log;
+  /** Resolves when everything shall stop. */
+  readonly told: Promise<void>;
+  /** Called once, when the first worker listens. */
+  readonly onListening: (url: string) => void;
+}
+
+const FIRST_DELAY_MS = 100;
+const LONGEST_DELAY_MS = 10_000;
+/** A worker that lived as long was well. */
+const WELL_MS = 60_000;
+const KILL_MS = 40_000;
+const METRICS_MS = 1_000;
+
+/** Keeps `count` workers alive on one port until told to stop. Resolves with the exit code. */
+export function runWorkers(options: WorkersOptions): Promise<number> {
+  return new Parent(options).run();
+}
+
+class Parent {
+  private readonly options: WorkersOptions;
+  private readonly clock: Clock = systemRuntime.clock;
+  private readonly workers = new Set<Worker>();
+  /** Answers that a worker waits for, by an id of ours. */
+  private readonly asked = new Map<string, (own: MetricsSnapshot) => void>();
+  private stopping = false;
+  private listening = false;
+  private delay = FIRST_DELAY_MS;
+  private questions = 0;
+  private finish: (code: number) => void = () => undefined;
+
+  constructor(options: WorkersOptions) {
+    this.options = options;
+  }
+
+  run(): Promise<number> {
+    // Without a worker nothing else keeps this process alive until it starts one again.
+    const alive = new MessageChannel();
+    alive.port1.ref();
+    const over = new Promise<number>((resolve) => {
+      this.finish = (code) => {
+        alive.port1.close();
+        resolve(code);
+      };
+    });
+    for (let at = 0; at < this.options.count; at++) this.fork();
+    void this.options.told.then(() => this.stop());
+    return over;
+  }
+
+  private fork(): void {
+    const worker = cluster.fork();
+    const started = this.clock.monotonic();
+    this.workers.add(worker);
+    worker.on('message', (message: FromWorker) => void this.heard(worker, message));
+    worker.on('exit', (code, signal) => {
+      this.workers.delete(worker);
+      this.left(worker, signal ?? String(code), this.clock.monotonic() - started);
+    });
+  }
+
+  private left(worker: Worker, how: string, lived: number): void {
+    if (this.stopping) {
+      if (this.workers.size === 0) this.finish(0);
+      return;
+    }
+    if (lived >= WELL_MS) this.delay = FIRST_DELAY_MS;
+    this.options.log.note('error', `worker ${worker.process.pid ?? 0} ended (${how}); another starts in ${this.delay} ms`);
+    this.clock.after(this.delay, () => {
+      if (!this.stopping) this.fork();
+    });
+    this.delay = Math.min(this.delay * 2, LONGEST_DELAY_MS);
+  }
+
+  private async heard(worker: Worker, message: FromWorker): Promise<void> {
+    if (message.type === 'listening' && !this.listening) {
+      this.listening = true;
+      this.options.onListening(message.url);
+    }
+    if (message.type === 'failed') this.failed(message.why);
+    if (message.type === 'metrics') this.asked.get(message.id)?.(message.own);
+    if (message.type === 'metrics-wanted') {
+      const others = await Promise.all([...this.workers].filter((one) => one !== worker).map((one) => this.ask(one)));
+      const all = [message.own, ...others.filter((one) => one !== undefined)];
+      this.tell(worker, { type: 'metrics', id: message.id, all });
+    }
+  }
+
+  /** What keeps the first worker from listening keeps all others, too. Later ones are tried again. */
+  private failed(why: string): void {
+    if (this.listening || this.stopping) {
+      this.options.log.note('error', why);
+      return;
+    }
+    process.stderr.write(`entrepot: ${why}\n`);
+    this.stopping = true;
+    for (const worker of this.workers) worker.process.kill('SIGKILL');
+    this.finish(1);
+  }
+
+  private ask(worker: Worker): Promise<MetricsSnapshot | undefined> {
+    const id = `${worker.id}-${this.questions++}`;
+    return new Promise((resolve) => {
+      const limit = this.clock.after(METRICS_MS, () => done(undefined));
+      const done = (own: MetricsSnapshot | undefined): void => {
+        limit.cancel();
+        this.asked.delete(id);
+        resolve(own);
+      };
+      this.asked.set(id, done);
+      this.tell(worker, { type: 'metrics-wanted', id });
+    });
+  }
+
+  private tell(worker: Worker, message: ToWorker): void {
+    // The callback takes the failure to send to a worker that has just died.
+    if (worker.isConnected()) worker.send(message, () => undefined);
+  }
+
+  private stop(): void {
+    if (this.stopping) return;
+    this.stopping = true;
+    if (this.workers.size === 0) this.finish(0);
+    for (const worker of this.workers) worker.process.kill('SIGTERM');
+    this.clock.after(KILL_MS, () => {
+      for (const worker of this.workers) worker.process.kill('SIGKILL');
+    });
+  }
+}
