@@ -27,6 +27,13 @@ describe('S3 creates', () => {
     expect(on.fake.count('put')).toBe(2);
   });
 
+  it('a store that gets in its own way (versitygw: folder being deleted) is asked again: nothing was done', async () => {
+    on.fake.fail('put', answer(409, 'ExistingObjectIsDirectory'));
+    expect(await on.driver.write('log/a', bytes('one'), create)).toBe('written');
+    on.fake.fail('put', answer(409, 'ExistingObjectIsDirectory'), 3);
+    expect(await kindOf(on.driver.write('log/b', bytes('one'), create))).toBe('conflict');
+  });
+
   it('a create that was applied and whose answer is lost is unknown, and is not sent again', async () => {
     on.fake.fail('put', { kind: 'applied-reset' });
     expect(await kindOf(on.driver.write('log/a', bytes('one'), create))).toBe('unknown');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { answer } from '../servers/fake-s3.js';
+import { answer, type Fault } from '../servers/fake-s3.js';
 import { kindOf, MIB, s3Fixture } from './s3-fixture.js';
 
 describe('S3 listings', () => {
@@ -93,6 +93,16 @@ describe('S3 copies', () => {
     on.fake.store.put('objects/a', Buffer.from('body'));
     on.fake.fail('copy', answer(404, 'NoSuchKey'));
     expect(await on.driver.copy('objects/a', 'objects/b')).toBe('absent');
+    on.fake.store.put('objects/b', Buffer.from('else'));
+    on.fake.fail('copy', answer(404, 'NoSuchKey'));
+    expect(await on.driver.copy('objects/a', 'objects/b')).toBe('absent');
+  });
+
+  it('a copy that was made though the store says 404 (versitygw: source being deleted) is written', async () => {
+    on.fake.store.put('objects/a', Buffer.from('body'));
+    on.fake.fail('copy', { ...answer(404, 'NoSuchKey'), kind: 'applied-answer' } as Fault);
+    expect(await on.driver.copy('objects/a', 'objects/b')).toBe('written');
+    expect(on.fake.store.objects.get('objects/b')?.body.toString()).toBe('body');
   });
 
   it('S5: 200 with an error in its body is tried again, and is an error if it stays', async () => {

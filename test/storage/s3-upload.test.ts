@@ -160,6 +160,7 @@ describe('S3 writes', () => {
     expect(most).toBe(24 * MIB);
     expect(budgets.parts.available).toBe(budgets.parts.capacity);
     expect(budgets.first.available).toBe(budgets.first.capacity);
+    expect(budgets.spares).toEqual([]);
   });
 
   it('S12: a stream that dribbles while others wait for its memory is cut, and the others go on', async () => {

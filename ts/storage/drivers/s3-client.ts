@@ -50,6 +50,7 @@ export interface CallPlan {
 /** A call that the store answered with "no such thing" or "it is there already". */
 export type Refusal = 'absent' | 'exists';
 
+const RETRIED: ReadonlySet<Failure['type']> = new Set(['refused', 'lost', 'unsent', 'conflict']);
 const CALL_TIMEOUT = 15_000;
 const CONNECT_TIMEOUT = 5_000;
 const MAX_SOCKETS = 256;
@@ -124,9 +125,9 @@ export class S3Connection {
   }
 
   private mayRetry(plan: CallPlan, failure: Failure, attempt: number): boolean {
-    if (!plan.idempotent || attempt >= MAX_ATTEMPTS) return false;
-    if (failure.type !== 'refused' && failure.type !== 'lost' && failure.type !== 'unsent') return false;
-    return this.retryBudget.spend();
+    if (attempt >= MAX_ATTEMPTS) return false;
+    const again = failure.type === 'busy' || (plan.idempotent && RETRIED.has(failure.type));
+    return again && this.retryBudget.spend();
   }
 
   private async pause(plan: CallPlan, milliseconds: number): Promise<void> {

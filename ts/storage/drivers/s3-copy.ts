@@ -11,14 +11,26 @@ const MAX_PARTS = 10_000;
 /** Server-side copies of large objects take their time; some stores answer only at the end. */
 const COPY_ALLOWANCE = 16 * MIB;
 
-/** Copies inside the bucket. `size` is the source's; `source` is its key with the configured prefix. */
+/** Copies inside the bucket. `source` is its key with the configured prefix. */
 export async function copyObject(
   target: MultipartTarget,
   source: string,
-  size: number,
   maxSingle: number = MAX_SINGLE_COPY,
 ): Promise<'written' | 'absent'> {
-  return size <= maxSingle ? copyWhole(target, source) : copyParts(target, source, size, Math.min(COPY_PART, maxSingle));
+  const from = await head(target, source);
+  if (!from) return 'absent';
+  if (from.size > maxSingle) return copyParts(target, source, from.size, Math.min(COPY_PART, maxSingle));
+  if ((await copyWhole(target, source)) === 'written') return 'written';
+  // versitygw may finish the copy of a source that is just being deleted, and answer 404 all the same.
+  const to = await head(target, target.key);
+  return to !== undefined && to.etag !== undefined && to.etag === from.etag && to.size === from.size ? 'written' : 'absent';
+}
+
+async function head(target: MultipartTarget, key: string): Promise<{ size: number; etag: string | undefined } | undefined> {
+  const { connection, bucket, what, signal } = target;
+  const plan = { what: `${what} (look)`, signal, idempotent: true, changes: false, bodyless: true };
+  const answer = await connection.call(plan, (client, attempt) => client.headObject({ Bucket: bucket, Key: key }, attempt));
+  return typeof answer === 'string' ? undefined : { size: answer.ContentLength ?? 0, etag: answer.ETag };
 }
 
 const copySource = (bucket: string, key: string): string => `${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`;

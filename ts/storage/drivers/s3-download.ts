@@ -13,12 +13,15 @@ export interface DownloadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Small deliveries are worth waiting for up to here: 64 KiB chunks halve the throughput. */
 const CHUNK = 256 * 1_024;
+/** Read ahead of the reader: what one stalled download holds. */
+const AHEAD = 512 * 1_024;
 const STALL = 'the store stopped sending';
 
 /**
- * The Node body of a download in larger chunks (64 KiB ones halve the throughput). It counts: a body that ends early is an error, never a clean end.
- * Nothing is read ahead beyond the socket's own buffer, so a slow reader holds little.
+ * The Node body of a download in larger chunks. It counts: a body that ends early is an error, never a clean end. Nothing flows before the first
+ * read, and then never more than a bounded stretch ahead of the reader.
  */
 class Download {
   private readonly body: Readable;
@@ -70,7 +73,7 @@ class Download {
     this.received += chunk.byteLength;
     this.pending.push(chunk);
     this.pendingBytes += chunk.byteLength;
-    if (this.pendingBytes >= CHUNK) this.body.pause();
+    if (this.pendingBytes >= AHEAD) this.body.pause();
     this.wake?.();
   }
 
@@ -92,7 +95,6 @@ class Download {
     } finally {
       timer.cancel();
       this.wake = undefined;
-      this.body.pause();
     }
   }
 
@@ -101,6 +103,7 @@ class Download {
     const joined = this.pending.length === 1 && first ? first : Buffer.concat(this.pending, this.pendingBytes);
     this.pending.length = 0;
     this.pendingBytes = 0;
+    if (!this.over) this.body.resume();
     return joined;
   }
 

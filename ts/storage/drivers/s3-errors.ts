@@ -4,12 +4,14 @@ import { StorageError, type StorageErrorKind } from '../storage-error.js';
  * What a failed call tells about the store.
  * - `absent`, `exists`: answers, not faults (404 with the store's own code, 412).
  * - `refused`: the store says that it did nothing; trying again is safe whatever the call was.
+ * - `busy`: the store got in its own way and did nothing; a create may be sent again too.
  * - `lost`: sent, and nobody knows whether it was applied. - `unsent`: never left this machine.
  */
 export type FailureClass =
   | 'absent'
   | 'exists'
   | 'refused'
+  | 'busy'
   | 'lost'
   | 'unsent'
   | Exclude<StorageErrorKind, 'unknown' | 'unavailable'>;
@@ -51,6 +53,8 @@ const REFUSED = new Set([
   'CredentialsProviderError',
 ]);
 const CONFLICT = new Set(['ConditionalRequestConflict', 'OperationAborted']);
+/** versitygw answers this to a write whose folder another call is just deleting. */
+const BUSY = new Set(['ExistingObjectIsDirectory']);
 const ABSENT = new Set(['NoSuchKey', 'NoSuchUpload']);
 const FULL = new Set(['InsufficientStorage', 'QuotaExceeded', 'XMinioStorageFull', 'EntityQuotaExceeded']);
 const UNSENT_SYSCALLS = new Set(['connect', 'getaddrinfo']);
@@ -80,6 +84,7 @@ function statusOf(shape: ServiceErrorShape): number | undefined {
 
 function byAnswer(name: string, status: number, bodyless: boolean): FailureClass {
   if (CONFLICT.has(name)) return 'conflict';
+  if (BUSY.has(name)) return 'busy';
   if (REFUSED.has(name) || status === 429) return 'refused';
   if (FULL.has(name) || status === 507) return 'full';
   if (name === 'NoSuchBucket') return 'denied';
@@ -112,6 +117,7 @@ export function toStorageError(failure: Failure, what: string, changes: boolean,
     case 'absent':
       return say('invalid', 'the store does not know what was named');
     case 'exists':
+    case 'busy':
     case 'conflict':
       return say('conflict', 'another write is under way');
     case 'denied':

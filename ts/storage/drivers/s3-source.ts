@@ -116,11 +116,15 @@ function open(body: WriteBody): OpenedSource {
     };
   }
   if (body instanceof ReadableStream) {
+    if (body.locked) throw new StorageError('invalid', 's3: the body is in other hands');
     const reader = body.getReader();
     return {
       next: async () => (await reader.read()).value,
       stop: (reason) => reader.cancel(reason),
     };
+  }
+  if (typeof (body as Partial<AsyncIterable<unknown>> | undefined)?.[Symbol.asyncIterator] !== 'function') {
+    throw new StorageError('invalid', 's3: a body is bytes, a stream of bytes or an async iterable of bytes');
   }
   const iterator = body[Symbol.asyncIterator]();
   return {

@@ -20,10 +20,13 @@ export const MAX_PARTS = 10_000;
 export interface PartBudgets {
   readonly first: ByteBudget;
   readonly parts: ByteBudget;
+  /** Buffers between two parts; empty when no part is under way. New ones for every part would grow the process faster than they are collected. */
+  readonly spares: Buffer[];
 }
 export const partBudgets = (bytes: number): PartBudgets => ({
   first: new ByteBudget(Math.max(FIRST_BYTES, Math.floor(bytes / 4))),
   parts: new ByteBudget(Math.max(PART_BYTES, bytes - Math.floor(bytes / 4))),
+  spares: [],
 });
 export const processPartBudgets: PartBudgets = partBudgets(128 * MIB);
 
@@ -54,14 +57,14 @@ async function uploadFrom(target: UploadTarget, source: Source): Promise<void> {
   try {
     const start = Buffer.allocUnsafeSlow(FIRST_BYTES);
     const filled = await source.fill(start, 0, target.signal, patience(target, target.budgets.first));
-    if (source.ended) return await putWhole(target, start.subarray(0, filled));
+    if (source.ended) return await put(target, start.subarray(0, filled));
     part = await takePart(target, source, 1, start.subarray(0, filled));
   } finally {
     first.release();
   }
   if (!source.ended) return uploadParts(target, source, part);
   try {
-    await putWhole(target, part.bytes);
+    await put(target, part.bytes);
   } finally {
     part.lease.release();
   }
@@ -82,26 +85,26 @@ const patience = (target: UploadTarget, budget: ByteBudget) => ({
 
 interface FilledPart {
   readonly number: number;
+  /** Large enough for a whole part; `bytes` is what is filled of it. */
+  readonly buffer: Buffer;
   readonly bytes: Buffer;
   readonly lease: ByteLease;
 }
 
+/** Waits for memory, then fills one part, behind `start` if there is one. */
 async function takePart(target: UploadTarget, source: Source, number: number, start?: Uint8Array): Promise<FilledPart> {
   const budget = target.budgets.parts;
   const held = await lease(budget, partBytes(number), target);
   try {
-    const buffer = Buffer.allocUnsafeSlow(held.bytes);
+    const spare = held.bytes === PART_BYTES ? target.budgets.spares.pop() : undefined;
+    const buffer = spare ?? Buffer.allocUnsafeSlow(held.bytes);
     if (start) buffer.set(start, 0);
     const filled = await source.fill(buffer, start?.byteLength ?? 0, target.signal, patience(target, budget));
-    return { number, bytes: buffer.subarray(0, filled), lease: held };
+    return { number, buffer, bytes: buffer.subarray(0, filled), lease: held };
   } catch (error) {
     held.release();
     throw error;
   }
-}
-
-async function putWhole(target: UploadTarget, bytes: Buffer): Promise<void> {
-  await put(target, bytes);
 }
 
 /** One unconditional PutObject. */
@@ -157,6 +160,8 @@ class PartSender {
       })
       .finally(() => {
         part.lease.release();
+        const { parts, spares } = this.target.budgets;
+        if (parts.available === parts.capacity) spares.length = 0;
         this.underWay.delete(sending);
       });
     this.underWay.add(sending);
@@ -194,5 +199,7 @@ class PartSender {
       throw new StorageError('unavailable', `s3: ${what}: the store lost the upload`);
     this.parts.push({ PartNumber: part.number, ETag: answer.ETag });
     this.size += size;
+    // Only a part that has arrived: a cut request may still hold its bytes.
+    if (part.buffer.byteLength === PART_BYTES) this.target.budgets.spares.push(part.buffer);
   }
 }

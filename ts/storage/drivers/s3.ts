@@ -141,10 +141,8 @@ export class S3Driver implements CopyingDriver, ProbedDriver {
   }
 
   /** Server-side; above 5 GiB in parts. */
-  async copy(from: string, to: string, options: CallOptions = {}): Promise<'written' | 'absent'> {
-    const source = await this.stat(from, options);
-    if (!source) return 'absent';
-    return copyObject(this.target(`copy ${to}`, to, options), this.prefix + from, source.size, this.options.maxSingleCopy);
+  copy(from: string, to: string, options: CallOptions = {}): Promise<'written' | 'absent'> {
+    return copyObject(this.target(`copy ${to}`, to, options), this.prefix + from, this.options.maxSingleCopy);
   }
 
   async probe(): Promise<readonly ProbeFinding[]> {
