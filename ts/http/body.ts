@@ -13,7 +13,7 @@ export interface BodyOptions {
   readonly progressMs: number;
   /** Milliseconds that the whole body may take; default: no limit while it makes progress. */
   readonly totalMs?: number | undefined;
-  readonly signal: AbortSignal;
+  readonly lifetime: { readonly signal: AbortSignal };
   /** Called for every chunk that arrives. */
   readonly onProgress: () => void;
 }
@@ -126,7 +126,8 @@ export class IncomingBody implements RequestBody {
   private async *received(source: Extract<BodySource, { kind: 'stream' }>): AsyncGenerator<Uint8Array> {
     if (this.state !== 'unread') throw new TypeError('a request body can be read once');
     this.state = 'reading';
-    const { clock, progressMs, totalMs, signal, onProgress } = this.options;
+    const { clock, progressMs, totalMs, onProgress } = this.options;
+    const { signal } = this.options.lifetime;
     const fail = (reason: unknown): void => this.refuse?.(reason);
     const watchdog = new Watchdog(clock, progressMs, () => fail(timedOut()));
     const total = totalMs === undefined ? undefined : clock.after(totalMs, () => this.expire());
@@ -160,7 +161,7 @@ export class IncomingBody implements RequestBody {
   }
 
   private async next(iterator: AsyncIterator<Uint8Array | string>): Promise<Uint8Array | undefined> {
-    const { signal } = this.options;
+    const { signal } = this.options.lifetime;
     try {
       if (this.expired) throw timedOut();
       signal.throwIfAborted();

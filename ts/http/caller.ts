@@ -10,14 +10,13 @@ export interface CallerFacts {
   readonly actor: IRequestActor | undefined;
   readonly address: string | undefined;
   readonly userAgent: string | undefined;
-  readonly signal: AbortSignal;
+  readonly lifetime: { readonly signal: AbortSignal };
 }
 
 /** A caller whose grants are asked for once per request. */
 export class RequestCaller implements Caller {
   readonly principal: Principal | undefined;
   readonly enforceOwners: boolean;
-  readonly signal: AbortSignal;
   private readonly facts: CallerFacts;
   private readonly grants = new Map<string, Promise<boolean>>();
 
@@ -25,7 +24,10 @@ export class RequestCaller implements Caller {
     this.facts = facts;
     this.principal = facts.principal;
     this.enforceOwners = facts.gate.enforceOwners;
-    this.signal = facts.signal;
+  }
+
+  get signal(): AbortSignal {
+    return this.facts.lifetime.signal;
   }
 
   granted(name: string, action: Action): Promise<boolean> {

@@ -59,7 +59,7 @@ class Exchange {
       actor,
       address,
       userAgent: this.headers.get('user-agent'),
-      signal: this.lifetime.signal,
+      lifetime: this.lifetime,
     });
   }
 }
@@ -72,7 +72,9 @@ async function identify(exchange: Exchange, route: Route): Promise<Principal | u
       protocol: instance.protocol,
       repository: source.name,
       address: exchange.request.address,
-      signal: exchange.lifetime.signal,
+      get signal() {
+        return exchange.lifetime.signal;
+      },
     });
   } catch (cause) {
     if (route.access === 'public' && cause instanceof RegistryError && cause.kind === 'unauthenticated') return undefined;
@@ -86,7 +88,7 @@ async function boundBody(exchange: Exchange, route: Route): Promise<IncomingBody
     clock: runtime.clock,
     progressMs: limits.bodyProgressMs,
     totalMs: limits.bodyTotalMs,
-    signal: exchange.lifetime.signal,
+    lifetime: exchange.lifetime,
     onProgress: () => exchange.lifetime.touch(),
   });
   exchange.body = body;
@@ -112,7 +114,9 @@ function callOf(exchange: Exchange, route: Route, known: Understood): Call<Reado
     baseUrl: exchange.request.baseUrl,
     principal: exchange.principal,
     address: exchange.request.address,
-    signal: exchange.lifetime.signal,
+    get signal() {
+      return exchange.lifetime.signal;
+    },
     packages,
     get package() {
       const [first] = packages;
@@ -150,7 +154,7 @@ async function answer(exchange: Exchange): Promise<Answer> {
       headers: exchange.headers,
       shared: () => openToAll(entry, packages, exchange.principal ? exchange.caller(undefined) : caller),
       perCaller: route.access === 'filtered',
-      signal: exchange.lifetime.signal,
+      lifetime: exchange.lifetime,
     },
     reply,
   );
@@ -217,10 +221,11 @@ function speechless(exchange: Exchange, cause: unknown): RawResponse {
 export async function dispatch(site: Site, request: RegistryRequest): Promise<RawResponse> {
   const exchange = new Exchange(site, request);
   const { lifetime } = exchange;
+  let streaming = false;
   try {
     const raw = finished(exchange, await lifetime.race(answer(exchange), discard));
-    if (raw.body && !(raw.body instanceof Uint8Array))
-      lifetime.signal.addEventListener('abort', () => discard(raw), { once: true });
+    streaming = raw.body !== undefined && !(raw.body instanceof Uint8Array);
+    if (streaming) lifetime.signal.addEventListener('abort', () => discard(raw), { once: true });
     return raw;
   } catch (cause) {
     try {
@@ -229,6 +234,6 @@ export async function dispatch(site: Site, request: RegistryRequest): Promise<Ra
       return speechless(exchange, fault);
     }
   } finally {
-    lifetime.answered();
+    lifetime.answered(streaming);
   }
 }

@@ -59,7 +59,7 @@ export function writeError(format: ErrorFormat, error: RegistryError, baseUrl: s
   headers.set('Cache-Control', 'no-store');
   headers.set('X-Content-Type-Options', 'nosniff');
   headers.set('Content-Security-Policy', "default-src 'none'; sandbox");
-  if (status === 401) headers.set('WWW-Authenticate', format.challenge(baseUrl, wanted));
+  if (status === 401) headers.set('WWW-Authenticate', format.challenge(baseUrl, wanted, error));
   headers.setAll(error.headers);
   return { status, statusText: safeReason(error.message), headers, body };
 }

@@ -20,22 +20,36 @@ export class TimeIsUp extends Error {
 
 /** How long a request is worked on: until the client goes, or until nothing has moved for `limit` milliseconds. */
 export class Lifetime {
-  /** Aborted with `ClientGone` or `TimeIsUp`. It outlives the answer's head: what streams afterwards hangs on it too. */
-  readonly signal: AbortSignal;
-  private readonly controller = new AbortController();
   private readonly clock: Clock;
   private readonly limit: number;
+  private readonly client: AbortSignal | undefined;
+  private readonly onGone = (): void => this.end(new ClientGone());
+  private controller: AbortController | undefined;
+  private giveUp: ((reason: unknown) => void) | undefined;
+  private reason: unknown;
   private moved: number;
   private timer: { cancel(): void } | undefined;
 
   constructor(clock: Clock, limit: number, client: AbortSignal | undefined) {
     this.clock = clock;
     this.limit = limit;
-    this.signal = this.controller.signal;
+    this.client = client;
     this.moved = clock.monotonic();
     this.timer = this.arm(limit);
-    if (client?.aborted) this.controller.abort(new ClientGone());
-    else client?.addEventListener('abort', () => this.controller.abort(new ClientGone()), { once: true });
+    if (client?.aborted) this.onGone();
+    else client?.addEventListener('abort', this.onGone, { once: true });
+  }
+
+  /**
+   * Aborted with `ClientGone` or `TimeIsUp`. It outlives the answer's head: what streams afterwards hangs on it too. Made when somebody asks: on the
+   * shortest way through the pipeline it would be the dearest thing.
+   */
+  get signal(): AbortSignal {
+    if (!this.controller) {
+      this.controller = new AbortController();
+      if (this.reason !== undefined) this.controller.abort(this.reason);
+    }
+    return this.controller.signal;
   }
 
   /** The client does its part: the time starts anew. */
@@ -43,37 +57,38 @@ export class Lifetime {
     this.moved = this.clock.monotonic();
   }
 
-  /** From here on only the client's going counts. */
-  answered(): void {
+  /** From here on only the client's going counts, and not even that where nothing streams. */
+  answered(streaming: boolean): void {
     this.timer?.cancel();
     this.timer = undefined;
+    if (!streaming) this.client?.removeEventListener('abort', this.onGone);
   }
 
   /** The result of `work`, or the reason why it was given up; a result that comes later goes to `late`, a late failure nowhere. */
   race<T>(work: Promise<T>, late: (result: T) => void): Promise<T> {
     return new Promise((resolve, reject) => {
-      const giveUp = (): void => reject(this.signal.reason);
-      if (this.signal.aborted) giveUp();
-      this.signal.addEventListener('abort', giveUp, { once: true });
-      work.then(
-        (result) => {
-          if (this.signal.aborted) late(result);
-          this.signal.removeEventListener('abort', giveUp);
-          resolve(result);
-        },
-        (cause) => {
-          this.signal.removeEventListener('abort', giveUp);
-          reject(cause);
-        },
-      );
+      this.giveUp = reject;
+      if (this.reason !== undefined) reject(this.reason);
+      work.then((result) => {
+        this.giveUp = undefined;
+        if (this.reason !== undefined) late(result);
+        resolve(result);
+      }, reject);
     });
+  }
+
+  private end(reason: unknown): void {
+    if (this.reason !== undefined) return;
+    this.reason = reason;
+    this.controller?.abort(reason);
+    this.giveUp?.(reason);
   }
 
   private arm(milliseconds: number): { cancel(): void } {
     return this.clock.after(milliseconds, () => {
       const left = this.moved + this.limit - this.clock.monotonic();
       if (left > 0) this.timer = this.arm(Math.ceil(left));
-      else this.controller.abort(new TimeIsUp(this.limit));
+      else this.end(new TimeIsUp(this.limit));
     });
   }
 }

@@ -12,8 +12,8 @@ export interface WantedAccess extends Resource {
 export interface ErrorFormat {
   readonly mediaType: string;
   body(error: RegistryError, status: number): string;
-  /** Value of WWW-Authenticate for a 401. */
-  challenge(baseUrl: string, wanted: readonly WantedAccess[]): string;
+  /** Value of WWW-Authenticate for a 401. `error` is what it is about: codes such as `ipaddress` may want words of their own. */
+  challenge(baseUrl: string, wanted: readonly WantedAccess[], error?: RegistryError): string;
   /** Where a protocol departs from HTTP_STATUS. */
   status?(error: RegistryError): number | undefined;
   /**

@@ -15,7 +15,7 @@ export interface Asked {
   readonly shared: () => Promise<boolean>;
   /** The answer depends on who asks. */
   readonly perCaller: boolean;
-  readonly signal: AbortSignal;
+  readonly lifetime: { readonly signal: AbortSignal };
 }
 
 export interface Answer {
@@ -86,7 +86,7 @@ function checked(opened: Opened, length: number | undefined): Opened {
 async function opened(asked: Asked, content: Content, headers: ResponseHeaders, range?: ByteRange): Promise<Opened> {
   const length = range ? range.end - range.start + 1 : content.size;
   if (length !== undefined) headers.set('Content-Length', String(length));
-  const body = checked(await content.open(range, asked.signal), length);
+  const body = checked(await content.open(range, asked.lifetime.signal), length);
   if (body instanceof Uint8Array) headers.set('Content-Length', String(body.byteLength));
   return body;
 }
