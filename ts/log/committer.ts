@@ -70,22 +70,25 @@ export class Committer<S> {
     return new Promise<Committed<S, R>>((resolve, reject) => {
       const settled = resolve as (committed: Committed<S, unknown>) => void;
       this.queue.push({ decide, options, unmarked, deadline, resolve: settled, reject });
-      this.leading ??= this.lead().finally(() => {
-        this.leading = undefined;
-      });
+      this.leading ??= this.lead();
     });
   }
 
   private async lead(): Promise<void> {
     // a turn, so that changes of the same moment share an entry
     await Promise.resolve();
-    while (this.queue.length > 0) {
-      const unmarked = this.queue[0]?.unmarked;
-      const members = this.queue.filter((member) => member.unmarked === unmarked).slice(0, MAX_BATCH);
-      this.queue = this.queue.filter((member) => !members.includes(member));
-      const batch = new CommitBatch(this.log, this.context, members);
-      const rest = await batch.run();
-      this.queue = [...rest, ...this.queue];
+    try {
+      while (this.queue.length > 0) {
+        const unmarked = this.queue[0]?.unmarked;
+        const members = this.queue.filter((member) => member.unmarked === unmarked).slice(0, MAX_BATCH);
+        this.queue = this.queue.filter((member) => !members.includes(member));
+        const batch = new CommitBatch(this.log, this.context, members);
+        const rest = await batch.run();
+        this.queue = [...rest, ...this.queue];
+      }
+    } finally {
+      // in the turn that saw the empty queue: whoever comes a microtask later must not count on this leader
+      this.leading = undefined;
     }
   }
 }
