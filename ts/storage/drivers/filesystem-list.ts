@@ -8,6 +8,8 @@ import { parentOf } from './filesystem-folders.js';
 import { infoOf } from './filesystem-read.js';
 
 const NAME = /^[A-Za-z0-9._~-]{1,255}$/;
+/** Whether a name in a folder can be a part of a key: temporary files and what other programs leave behind cannot. */
+export const isKeyName = (name: string): boolean => NAME.test(name);
 const AT_ONCE = 32;
 
 /** Hears of entries that are no keys: temporary files. */
@@ -60,7 +62,7 @@ async function entriesOf(plan: Walk, folder: string): Promise<Entry[]> {
   const entries: Entry[] = [];
   for (const entry of await readFolder(join(plan.root, folder))) {
     const kind = kindOf(entry, plan.root, folder);
-    if (!NAME.test(entry.name) || kind === undefined) {
+    if (!isKeyName(entry.name) || kind === undefined) {
       plan.onStranger(folder, entry.name);
       continue;
     }

@@ -17,7 +17,7 @@ import type {
 } from '../driver.js';
 import { codeOf, isAbsent, toStorageError } from './filesystem-errors.js';
 import { Folders, parentOf, TEMPORARY_MARK } from './filesystem-folders.js';
-import { listPage } from './filesystem-list.js';
+import { isKeyName, listPage } from './filesystem-list.js';
 import { infoOf, isFileSync, readFileAt } from './filesystem-read.js';
 import { sweepTemporaries } from './filesystem-sweep.js';
 import { FileWriter } from './filesystem-write.js';
@@ -26,6 +26,8 @@ export interface FilesystemDriverOptions {
   readonly runtime?: Runtime | undefined;
   /** `false`: nothing is ever synced, whatever a write asks for. For tests. */
   readonly durable?: boolean | undefined;
+  /** Milliseconds after which an unfinished file that nobody touches counts as left behind by a crash. Default: one day. */
+  readonly temporaryLife?: number | undefined;
 }
 
 const UNLINKS_AT_ONCE = 16;
@@ -41,12 +43,14 @@ export class FilesystemDriver implements CopyingDriver, SynchronousDriver {
   private readonly writer: FileWriter;
   private readonly durable: boolean;
   private readonly runtime: Runtime;
+  private readonly temporaryLife: number;
 
   /** The folder is made by the first write. */
   constructor(root: string, options: FilesystemDriverOptions = {}) {
     this.root = resolve(root);
     this.runtime = options.runtime ?? systemRuntime;
     this.durable = options.durable ?? true;
+    this.temporaryLife = options.temporaryLife ?? 24 * 60 * 60 * 1_000;
     this.folders = new Folders(this.root);
     this.writer = new FileWriter(this.folders, this.runtime.random);
   }
@@ -97,7 +101,7 @@ export class FilesystemDriver implements CopyingDriver, SynchronousDriver {
       const page = await listPage(this.root, prefix, options, (folder, name) => {
         if (name.startsWith(TEMPORARY_MARK)) strangers.push(join(this.root, folder, name));
       });
-      await sweepTemporaries(strangers, this.runtime);
+      await sweepTemporaries(strangers, this.temporaryLife, this.runtime);
       return page;
     } catch (error) {
       throw toStorageError(error, `list ${prefix}`);
@@ -108,7 +112,7 @@ export class FilesystemDriver implements CopyingDriver, SynchronousDriver {
     try {
       const names: string[] = [];
       for (const entry of readdirSync(this.folders.path(folder), { withFileTypes: true })) {
-        if (entry.isFile() && !entry.name.startsWith(TEMPORARY_MARK)) names.push(entry.name);
+        if (entry.isFile() && isKeyName(entry.name)) names.push(entry.name);
       }
       return names.sort();
     } catch (error) {
