@@ -71,7 +71,9 @@ describe('existence must not be learnt', () => {
     const t = stocked();
     for (const path of ['/secret', '/secret/-/x.bin', '/secret/owners']) {
       const denied = await get(t, path);
+      t.source.floored.add('swept');
       const absent = await get(t, path.replace('secret', 'absent'));
+      expect(await get(t, path.replace('secret', 'swept'))).toEqual(absent);
       expect(denied.status).toBe(404);
       expect(absent).toEqual(denied);
     }

@@ -108,6 +108,8 @@ export class ToySource implements PackageSource<Ruled> {
   /** What `open` for a change believes, where that is behind. */
   readonly stale = new Map<string, Box>();
   readonly opened: string[] = [];
+  /** Names whose log holds nothing but a floor. */
+  readonly floored = new Set<string>();
   anonymousRead = true;
 
   async open(name: string, caller: Caller, purpose: 'read' | 'change'): Promise<PackageHandle<Ruled>> {
@@ -140,7 +142,16 @@ export class ToySource implements PackageSource<Ruled> {
 
   private snapshot(name: string, box: Box | undefined): Snapshot<Ruled> {
     const state = box ?? { owners: [], visibility: 'public' as const };
-    return { identity: name, key: name, position: box ? 1 : 0, head: null, at: 0, floor: { objects: 0, markers: 0 }, state };
+    return {
+      identity: name,
+      named: box !== undefined,
+      key: name,
+      position: box || this.floored.has(name) ? 1 : 0,
+      head: null,
+      at: 0,
+      floor: { objects: 0, markers: 0 },
+      state,
+    };
   }
 }
 
@@ -219,7 +230,7 @@ function boxRoutes(blob: WatchedContent, bodies: unknown[]): Route[] {
       access: 'read',
       package: ({ name }) => name,
       handler: async ({ package: box }) => {
-        if (box.snapshot.position === 0) throw notFound('blob of an absent box');
+        if (!box.snapshot.named) throw notFound('blob of an absent box');
         return file(blob, 'immutable', { headers: { 'Toy-Digest': blob.etag } });
       },
     }),
@@ -254,7 +265,7 @@ function boxRoutes(blob: WatchedContent, bodies: unknown[]): Route[] {
       access: 'read',
       package: ({ name }) => name,
       handler: async ({ package: box }) => {
-        if (box.snapshot.position === 0) throw notFound(`box ${box.name}`);
+        if (!box.snapshot.named) throw notFound(`box ${box.name}`);
         return document(toyDocument(JSON.stringify({ text: box.snapshot.state.text })), 'revalidate', { vary: ['Accept'] });
       },
     }),

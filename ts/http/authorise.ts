@@ -21,7 +21,10 @@ type Handle = PackageHandle<Ruled>;
 
 const unauthenticated = (): RegistryError => new RegistryError('unauthenticated', 'authentication required');
 
-const ruleOf = ({ position, state }: Handle['snapshot']): Ruled | undefined => (position === 0 ? undefined : state);
+/** A log that holds nothing but a collector's floors is no package yet. */
+export const isAbsent = ({ position, named }: Handle['snapshot']): boolean => position === 0 || !named;
+
+const ruleOf = (snapshot: Handle['snapshot']): Ruled | undefined => (isAbsent(snapshot) ? undefined : snapshot.state);
 
 async function grantedOf(caller: Caller, name: string, actions: readonly Action[]): Promise<ReadonlySet<Action>> {
   const asked = [...new Set(actions.flatMap(grantsFor))];
