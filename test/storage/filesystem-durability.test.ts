@@ -12,6 +12,10 @@ const seen = vi.hoisted(() => ({
   events: [] as string[],
   names: new Map<number, string>(),
   failSync: undefined as string | undefined,
+  /** A count of steps; when each name was linked; when each folder sync began that has ended. */
+  step: 0,
+  linked: new Map<string, number>(),
+  synced: [] as number[],
 }));
 
 vi.mock('node:fs/promises', async (importOriginal) => {
