@@ -1,7 +1,7 @@
 import type { Principal, Resource } from '../auth/principal.js';
 import { RegistryError } from '../errors/registry-error.js';
 import type { PackageHandle, Ruled } from '../packages/package-handle.js';
-import { authorise, type Entry, listing, openToAll, unreadable } from './authorise.js';
+import { authorise, type Entry, isAbsent, listing, openToAll, unreadable } from './authorise.js';
 import { IncomingBody } from './body.js';
 import { RequestCaller } from './caller.js';
 import type { RawResponse } from './context.js';
