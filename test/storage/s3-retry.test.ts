@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { systemRuntime } from '../../ts/lib/clock.js';
 import { RetryBudget, retryDelay } from '../../ts/storage/drivers/s3-retry.js';
 import { StorageError } from '../../ts/storage/storage-error.js';
@@ -65,6 +65,17 @@ describe('S3 retries', () => {
     abort.abort();
     expect(await reading).toBe('aborted');
     expect(on.fake.count('head')).toBe(1);
+  });
+
+  it('a process that only waits for the next attempt does not end', async () => {
+    const intervals = vi.spyOn(globalThis, 'setInterval');
+    const cleared = vi.spyOn(globalThis, 'clearInterval');
+    on.fake.fail('head', answer(503, 'SlowDown'));
+    expect(await on.driver.stat('a')).toBeUndefined();
+    const held = intervals.mock.results.map(({ value }) => value as unknown);
+    expect(held).toHaveLength(1);
+    expect(cleared.mock.calls.map(([handle]) => handle as unknown)).toContain(held[0]);
+    vi.restoreAllMocks();
   });
 
   it('messages name the operation and the code, never the store’s own text', async () => {

@@ -53,3 +53,12 @@ const random: Random = {
 
 /** The machine's own clock and entropy. */
 export const systemRuntime: Runtime = { clock, random };
+
+/**
+ * Keeps the process from ending until `release` is called. Pauses and timers here do not, and neither do idle connections: a command that only waits for
+ * the next attempt would end without a word, and without having done its work.
+ */
+export function holdProcess(): { release(): void } {
+  const handle = setInterval(() => undefined, 0x7fff_ffff);
+  return { release: () => clearInterval(handle) };
+}

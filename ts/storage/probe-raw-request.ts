@@ -29,6 +29,7 @@ const ANSWER_MAX = 1_024 * 1_024;
 export class Signer {
   private readonly client: S3;
   private caught: SignedRequest | undefined;
+  private turn: Promise<unknown> = Promise.resolve();
 
   private constructor(client: S3) {
     this.client = client;
@@ -47,8 +48,14 @@ export class Signer {
     return holder.signer;
   }
 
-  /** One at a time: `run` makes one call on the client. */
-  async sign(run: (client: S3) => Promise<unknown>): Promise<SignedRequest> {
+  /** `run` makes one call on the client. Calls take turns. */
+  sign(run: (client: S3) => Promise<unknown>): Promise<SignedRequest> {
+    const mine = this.turn.then(() => this.signAlone(run));
+    this.turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  private async signAlone(run: (client: S3) => Promise<unknown>): Promise<SignedRequest> {
     this.caught = undefined;
     const failure = await run(this.client).then(
       () => undefined,

@@ -1,5 +1,5 @@
 import { utf8 } from '../lib/bytes.js';
-import type { Runtime } from '../lib/clock.js';
+import { holdProcess, type Runtime } from '../lib/clock.js';
 import { randomId } from '../lib/ids.js';
 import type { StorageDriver } from './driver.js';
 import type { S3Connection } from './drivers/s3-client.js';
@@ -21,6 +21,7 @@ const RACERS = 32;
 const ROUNDS = 32;
 const VISIBILITY_ROUNDS = 100;
 const VISIBILITY_AT_ONCE = 10;
+const CLEARED_AT_ONCE = 16;
 const LISTED_ROUNDS = 10;
 const LARGE_BYTES = 8 * 1_024 * 1_024;
 /** A store may make the second creator wait for the first; longer than this and the first goes on. */
@@ -31,6 +32,7 @@ const ABORT_LOOKS = [0, 100, 400, 1_000];
 /** All checks of reliability §3.2, in that order; stops at the first refusal, because later checks would only repeat it. */
 export async function probeS3(target: S3ProbeTarget): Promise<readonly ProbeFinding[]> {
   const run = await S3Probe.open(target);
+  const hold = holdProcess();
   try {
     for (const check of [run.createTwice, run.straddle, run.race, run.visibility, run.listing, run.cutUpload]) {
       const message = await check.call(run);
@@ -39,6 +41,7 @@ export async function probeS3(target: S3ProbeTarget): Promise<readonly ProbeFind
     return [];
   } finally {
     await run.clear();
+    hold.release();
   }
 }
 
@@ -94,8 +97,8 @@ class S3Probe {
   async race(): Promise<string | undefined> {
     for (let round = 0; round < ROUNDS; round += 1) {
       const key = `${this.scratch}race-${round}`;
-      const racers: RawRequest[] = [];
-      for (let racer = 0; racer < RACERS; racer += 1) racers.push(await this.put(key, Buffer.from(`racer ${racer}`), true));
+      const bodies = Array.from({ length: RACERS }, (_, racer) => Buffer.from(`racer ${racer}`));
+      const racers = await Promise.all(bodies.map((body) => this.put(key, body, true)));
       const answers = await Promise.all(racers.map((racer) => racer.finish()));
       const winners = answers.flatMap((answer, racer) => (succeeded(answer) ? [racer] : []));
       const text = await this.textOf(key);
@@ -115,8 +118,7 @@ class S3Probe {
     const messages = new Set<string>();
     for (let start = 0; start < VISIBILITY_ROUNDS && messages.size === 0; start += VISIBILITY_AT_ONCE) {
       const keys = Array.from({ length: VISIBILITY_AT_ONCE }, (_, index) => `${this.scratch}seen-${start + index}`);
-      const gets: RawRequest[] = [];
-      for (const key of keys) gets.push(await this.get(key));
+      const gets = await Promise.all(keys.map((key) => this.get(key)));
       const found = await Promise.all(keys.map((key, index) => this.seenElsewhere(key, gets[index])));
       for (const message of found) if (message !== undefined) messages.add(message);
     }
@@ -151,7 +153,11 @@ class S3Probe {
     for (const request of this.open) request.destroy();
     const { driver } = this.target;
     // One by one and by name: a store that is about to be refused may not know how to delete many, nor list what is there.
-    for (const key of this.written) await driver.delete([key]).catch(() => undefined);
+    const keys = [...this.written];
+    for (let start = 0; start < keys.length; start += CLEARED_AT_ONCE) {
+      const some = keys.slice(start, start + CLEARED_AT_ONCE);
+      await Promise.all(some.map((key) => driver.delete([key]).catch(() => undefined)));
+    }
   }
 
   private expire(): void {

@@ -1,7 +1,7 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { S3, S3ClientConfig } from '@aws-sdk/client-s3';
-import type { Runtime } from '../../lib/clock.js';
+import { holdProcess, type Runtime } from '../../lib/clock.js';
 import { StorageError } from '../storage-error.js';
 import { classify, type Failure, harmless, toStorageError } from './s3-errors.js';
 import { MAX_ATTEMPTS, processRetryBudget, type RetryBudget, retryDelay } from './s3-retry.js';
@@ -131,10 +131,13 @@ export class S3Connection {
   }
 
   private async pause(plan: CallPlan, milliseconds: number): Promise<void> {
+    const hold = holdProcess();
     try {
       await this.runtime.clock.sleep(milliseconds, plan.signal);
     } catch (error) {
       throw new StorageError('aborted', `s3: ${plan.what}: aborted`, error);
+    } finally {
+      hold.release();
     }
   }
 }
