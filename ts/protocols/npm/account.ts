@@ -1,0 +1,186 @@
+import { type Accounts, notOffered } from '../../auth/accounts.js';
+import type { Principal } from '../../auth/principal.js';
+import type { TokenInfo } from '../../auth/user-state.js';
+import { HTTP_STATUS, invalid, RegistryError } from '../../errors/registry-error.js';
+import { empty, json, type Reply, textReply } from '../../http/reply.js';
+import type { Call, RequestBody } from '../../http/route.js';
+import { text } from '../../lib/bytes.js';
+import { type LoginForm, loginPage, pageHeaders } from './login-page.js';
+import { type Fields, isFields } from './manifest.js';
+import type { NpmState } from './state.js';
+import { grantOf } from './token-request.js';
+
+type Of<V, B = unknown> = Call<V, B, NpmState>;
+type Plain<B = unknown> = Of<Record<never, never>, B>;
+
+const PROTOCOL = 'npm';
+
+/** A body that must be a JSON object. */
+export async function jsonObject(body: RequestBody): Promise<Fields> {
+  const value = await body.json();
+  if (!isFields(value)) throw invalid('the body must be a JSON object');
+  return value;
+}
+
+/** The two fields of the login page. */
+export async function loginForm(body: RequestBody): Promise<LoginForm> {
+  const { parsed } = body;
+  const get = isFields(parsed)
+    ? (name: string): unknown => parsed[name]
+    : (
+        (form) => (name: string) =>
+          form.get(name) ?? undefined
+      )(new URLSearchParams(text(await body.bytes())));
+  const [name, password] = [get('name'), get('password')];
+  if (typeof name !== 'string' || typeof password !== 'string') throw invalid('name and password are missing');
+  return { name, password };
+}
+
+function principalOf(call: Plain): Principal {
+  if (!call.principal) throw new RegistryError('unauthenticated', 'authentication required');
+  return call.principal;
+}
+
+const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
+
+/** A token as npm lists it. Its text is not known here: `token` is what all tokens begin with. */
+const listed = (info: TokenInfo): Fields => ({
+  token: 'ent_',
+  key: info.id,
+  name: info.name,
+  created: iso(info.created),
+  updated: iso(info.lastUsed ?? info.created),
+  expires: info.expires === undefined ? null : iso(info.expires),
+  readonly: info.readonly,
+  cidr_whitelist: info.cidr ?? null,
+  bypass_2fa: false,
+});
+
+const emailOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+
+/** Users, tokens and logins, over whatever keeps the accounts. */
+export class AccountHandlers {
+  private readonly accounts: Accounts;
+
+  constructor(accounts: Accounts) {
+    this.accounts = accounts;
+  }
+
+  whoami = async (call: Plain): Promise<Reply> =>
+    json({ username: (await this.accounts.whoami(principalOf(call))).name }, 'no-store');
+
+  /** `npm login --auth-type=legacy`, `npm adduser`. A token that the request came with says nothing here. */
+  loginLegacy = async (call: Of<{ readonly user: string }, Fields>): Promise<Reply> => {
+    const { name, password, email } = call.body;
+    if (name !== call.params.user) throw invalid('the name in the body is not the one in the path');
+    if (typeof password !== 'string') throw invalid('password is missing');
+    const mail = emailOf(email);
+    const { token } = await this.accounts.login(call.params.user, password, {
+      protocol: PROTOCOL,
+      ...(mail === undefined ? {} : { email: mail }),
+    });
+    const id = `org.couchdb.user:${call.params.user}`;
+    return json({ ok: true, id, rev: '1', token }, 'no-store', { status: 201 });
+  };
+
+  user = async (call: Of<{ readonly user: string }>): Promise<Reply> => {
+    const { user } = call.params;
+    const id = await this.accounts.findUser(user);
+    const profile = id === undefined ? undefined : await this.accounts.profile(id);
+    if (id === undefined) throw new RegistryError('not_found', 'User not found');
+    const { name, email = '' } = profile ?? { name: user };
+    return json({ _id: `org.couchdb.user:${name}`, name, email, type: 'user', roles: [] }, 'no-store');
+  };
+
+  logout = async (call: Of<{ readonly token: string }>): Promise<Reply> => {
+    await this.accounts.revokeToken(principalOf(call), call.params.token);
+    return json({ ok: true }, 'no-store');
+  };
+
+  loginWeb = async (call: Plain<RequestBody>): Promise<Reply> => {
+    await call.body.bytes();
+    const session = this.sessions().start(PROTOCOL);
+    const at = (page: string, id: string): string => `${call.baseUrl}/-/v1/${page}/${id}`;
+    return json({ loginUrl: at('login', session.login), doneUrl: at('done', session.done) }, 'no-store');
+  };
+
+  loginPage = async (call: Of<{ readonly session: string }>): Promise<Reply> => {
+    const pending = this.sessions().pending(call.params.session, PROTOCOL) !== undefined;
+    return pending ? html(200, loginPage('ask')) : html(404, loginPage('over'));
+  };
+
+  loginConfirm = async (call: Of<{ readonly session: string }, LoginForm>): Promise<Reply> => {
+    const { name, password } = call.body;
+    try {
+      await this.accounts.approveLogin(call.params.session, PROTOCOL, name, password);
+      return html(200, loginPage('done'));
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      // A 401 would make the browser ask for credentials in its own way.
+      if (error.kind === 'unauthenticated') return html(403, loginPage('wrong'));
+      if (error.kind === 'not_found' || error.kind === 'conflict') return html(HTTP_STATUS[error.kind], loginPage('over'));
+      throw error;
+    }
+  };
+
+  /** Without Retry-After the client would ask in a tight loop. */
+  loginDone = async (call: Of<{ readonly session: string }>): Promise<Reply> => {
+    const poll = await this.sessions().poll(call.params.session, PROTOCOL);
+    if (poll.status === 'done') return json({ token: poll.token }, 'no-store');
+    return json({}, 'no-store', { status: 202, headers: { 'Retry-After': String(poll.retryAfter) } });
+  };
+
+  tokens = async (call: Plain): Promise<Reply> => {
+    const objects = (await this.accounts.listTokens(principalOf(call))).map(listed);
+    return json({ objects, total: objects.length, urls: { next: null } }, 'no-store');
+  };
+
+  createToken = async (call: Plain<Fields>): Promise<Reply> => {
+    const { password } = call.body;
+    const request = grantOf(call.body);
+    const made = await this.accounts.createToken(principalOf(call), {
+      ...request,
+      protocol: PROTOCOL,
+      ...(typeof password === 'string' && password !== '' ? { password } : {}),
+    });
+    return json({ ...listed(made.info), token: made.token }, 'no-store', { status: 201 });
+  };
+
+  revokeToken = async (call: Of<{ readonly token: string }>): Promise<Reply> => {
+    await this.accounts.revokeToken(principalOf(call), call.params.token);
+    return empty(204);
+  };
+
+  profile = async (call: Plain): Promise<Reply> => json(await this.profileOf(principalOf(call)), 'no-store');
+
+  /** Address and password; npm sends all fields that it knows, those that are not set as null. */
+  changeProfile = async (call: Plain<Fields>): Promise<Reply> => {
+    const principal = principalOf(call);
+    const { email, password, tfa, ...others } = call.body;
+    if (tfa !== undefined && tfa !== null) throw invalid('this registry has no two-factor authentication');
+    const other = Object.entries(others).find(([, value]) => value !== null && value !== '');
+    if (other) throw invalid(`this registry does not keep ${other[0].slice(0, 40)}`);
+    if (isFields(password)) {
+      const { old, new: next } = password;
+      if (typeof old !== 'string' || typeof next !== 'string') throw invalid('password needs old and new');
+      await this.accounts.setPassword(principal, old, next);
+    }
+    const before = (await this.accounts.whoami(principal)).email;
+    if (email !== undefined && emailOf(email) !== before) await this.accounts.setEmail(principal, emailOf(email));
+    return json(await this.profileOf(principal), 'no-store');
+  };
+
+  private async profileOf(principal: Principal): Promise<Fields> {
+    const { name, email = '' } = await this.accounts.whoami(principal);
+    return { name, email, email_verified: false, tfa: false };
+  }
+
+  private sessions(): NonNullable<Accounts['loginSessions']> {
+    const { loginSessions } = this.accounts;
+    if (!loginSessions) throw notOffered('Web login');
+    return loginSessions;
+  }
+}
+
+const html = (status: number, page: string): Reply =>
+  textReply(page, 'no-store', { status, mediaType: 'text/html; charset=utf-8', headers: pageHeaders });

@@ -1,0 +1,93 @@
+import type { Json } from '../../lib/json.js';
+import { type Change, type LogSchema, UnknownChange } from '../../log/schema.js';
+import { type PackageCodec, packageSchema } from '../../packages/fold.js';
+import { cardOf, type Fields, isFields, type NpmManifest } from './manifest.js';
+import { representative } from './render.js';
+import { type Card, type NpmFile, type NpmPackage, type NpmState, tarballOf } from './state.js';
+
+/** What a `data` change (or the `data` of a `publish`) says. Absent: as it was. */
+export interface NpmPatch {
+  readonly readme?: string | null;
+  readonly readmeFilename?: string | null;
+  /** A user id. */
+  readonly star?: string;
+  readonly unstar?: string;
+}
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+
+function readmeOf(data: NpmPackage, patch: Fields): Pick<NpmPackage, 'readme' | 'readmeFilename'> {
+  if (!('readme' in patch)) return data;
+  const readme = textOf(patch['readme']);
+  const readmeFilename = textOf(patch['readmeFilename']);
+  return { ...(readme === undefined ? {} : { readme }), ...(readmeFilename === undefined ? {} : { readmeFilename }) };
+}
+
+function applyPatch(data: NpmPackage, patch: unknown): NpmPackage {
+  if (!isFields(patch)) throw new UnknownChange('npm data of an unknown form');
+  const { star, unstar } = patch;
+  const stars = data.stars.filter((id) => id !== unstar && id !== star);
+  return { stars: typeof star === 'string' ? [...stars, star] : stars, ...pick(readmeOf(data, patch)) };
+}
+
+const pick = ({
+  readme,
+  readmeFilename,
+}: Pick<NpmPackage, 'readme' | 'readmeFilename'>): Pick<NpmPackage, 'readme' | 'readmeFilename'> => ({
+  ...(readme === undefined ? {} : { readme }),
+  ...(readmeFilename === undefined ? {} : { readmeFilename }),
+});
+
+/** What search and lists know of a package. */
+export interface NpmSummary extends Card {
+  readonly version: string;
+  /** Milliseconds. */
+  readonly date: number;
+  /** User ids. */
+  readonly by: string;
+  readonly owners: readonly string[];
+  /** User ids of those who starred it, the last 128. */
+  readonly stars: readonly string[];
+  readonly deprecated?: boolean;
+}
+
+function summaryOf(state: NpmState): { readonly [field: string]: Json } | undefined {
+  const release = representative(state);
+  if (!release) return undefined;
+  const { manifest } = release;
+  const card =
+    manifest && 'bytes' in manifest
+      ? cardOf(JSON.parse(Buffer.from(manifest.bytes).toString('utf8')) as Fields)
+      : tarballOf(release)?.data.card;
+  return {
+    version: release.version,
+    date: release.publishedAt,
+    by: release.publishedBy,
+    ...(release.status === 'yanked' ? { deprecated: true } : {}),
+    owners: state.owners,
+    ...card,
+    stars: state.data.stars.slice(-128),
+  };
+}
+
+/** Whether a package exists is asked with every request: states do not change, so neither does the answer. */
+const summaries = new WeakMap<NpmState, { readonly [field: string]: Json }>();
+
+/** What npm adds to the generic package: stars and the readme. Search reads the summary. */
+export const npmCodec: PackageCodec<NpmPackage, NpmManifest, NpmFile> = {
+  revision: 'npm.1',
+  initialData: () => ({ stars: [] }),
+  applyData(data, change: Change) {
+    const patch = change.type === 'data' ? change['patch'] : change['data'];
+    return patch === undefined ? data : applyPatch(data, patch);
+  },
+  summarise(state) {
+    const known = summaries.get(state);
+    if (known) return known;
+    const summary = summaryOf(state);
+    if (summary) summaries.set(state, summary);
+    return summary;
+  },
+};
+
+export const npmSchema: LogSchema<NpmState> = packageSchema(npmCodec);

@@ -1,0 +1,42 @@
+import { RegistryError } from '../../errors/registry-error.js';
+import type { ErrorFormat } from '../../http/plugin.js';
+
+/** Where a client that answers an OTP challenge in the browser has to go. */
+interface WebChallenge {
+  readonly authUrl?: unknown;
+  readonly doneUrl?: unknown;
+}
+
+const isWebChallenge = (detail: unknown): detail is WebChallenge =>
+  typeof detail === 'object' && detail !== null && 'authUrl' in detail && 'doneUrl' in detail;
+
+/**
+ * npm prints `error`; CouchDB's own tools print `reason`. A 401 that means something else than "log in" says so in `WWW-Authenticate`: `OTP` (the client
+ * asks for a one-time password) or `ipaddress` (this address may not use the token).
+ */
+export const npmErrors: ErrorFormat = {
+  mediaType: 'application/json',
+  body(error) {
+    const web = isWebChallenge(error.detail) ? { authUrl: error.detail.authUrl, doneUrl: error.detail.doneUrl } : {};
+    return JSON.stringify({ success: false, error: error.message, reason: error.code ?? error.kind, ...web });
+  },
+  challenge: (baseUrl, _wanted, error) =>
+    error?.code === 'ipaddress' ? 'ipaddress' : `Bearer realm="${baseUrl.replace(/["\\\r\n]/g, '')}"`,
+  absent: () => new RegistryError('not_found', 'Not found'),
+};
+
+/** A 401 that asks for a one-time password. */
+export const needsOtp = (): RegistryError =>
+  new RegistryError('unauthenticated', 'This operation needs a one-time password', {
+    code: 'otp',
+    headers: { 'www-authenticate': 'OTP' },
+  });
+
+export const staleRevision = (): RegistryError =>
+  new RegistryError('conflict', 'Document update conflict: the package has changed, fetch it again', { code: 'conflict' });
+
+/** npm's own words, which clients and scripts look for. */
+export const alreadyPublished = (version: string): RegistryError =>
+  new RegistryError('forbidden', `You cannot publish over the previously published versions: ${version}.`, {
+    code: 'EPUBLISHCONFLICT',
+  });

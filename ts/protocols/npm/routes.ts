@@ -1,0 +1,376 @@
+import { invalid } from '../../errors/registry-error.js';
+import { type Param, type RequestBody, type Route, routesOf } from '../../http/route.js';
+import { type AccountHandlers, jsonObject, loginForm } from './account.js';
+import type { AuditHandlers } from './audit.js';
+import type { DocumentHandlers } from './documents-put.js';
+import { deleteTarball, removeTag, setAccess, setTag, setTags, unpublishAll } from './life-cycle.js';
+import {
+  fileParam,
+  type NpmName,
+  nameParam,
+  revParam,
+  selectorParam,
+  specParam,
+  tagParam,
+  textParam,
+  userParam,
+} from './names.js';
+import { MAX_TARBALL } from './publish.js';
+import type { PackageReads } from './read.js';
+import type { SearchHandlers } from './search.js';
+import type { NpmState } from './state.js';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+/** A tarball in base64, and room for the manifest. */
+const MAX_PUBLISH = Math.ceil((MAX_TARBALL * 4) / 3) + 32 * MiB;
+
+const route = routesOf<NpmState>();
+const about = ({ name }: { readonly name: NpmName }): string => name.full;
+const aboutSpec = ({ spec }: { readonly spec: { readonly name: NpmName } }): string => spec.name.full;
+
+const jsonString = async (body: RequestBody): Promise<string> => {
+  const value = await body.json();
+  if (typeof value !== 'string') throw invalid('the body must be a JSON string');
+  return value;
+};
+
+const jsonTags = async (body: RequestBody): Promise<ReadonlyMap<string, string>> => {
+  const tags = new Map<string, string>();
+  for (const [tag, version] of Object.entries(await jsonObject(body))) {
+    if (typeof version !== 'string') throw invalid('the body must be an object of versions');
+    tags.set(tag, version);
+  }
+  return tags;
+};
+
+export interface NpmHandlers {
+  readonly reads: PackageReads;
+  readonly puts: DocumentHandlers;
+  readonly accounts: AccountHandlers;
+  readonly search: SearchHandlers;
+  readonly audit: AuditHandlers;
+}
+
+const name: Param<NpmName> = nameParam;
+
+/** https://github.com/npm/registry/tree/main/docs, and what clients were seen to ask for. */
+export const npmRoutes = ({ reads, puts, accounts, search, audit }: NpmHandlers): readonly Route[] => [
+  ...registry({ search, audit, accounts }),
+  ...account(accounts),
+  ...aboutPackages(reads),
+  ...documents(reads, puts),
+];
+
+/** What is about the registry as a whole. */
+const registry = ({ search, audit, accounts }: Pick<NpmHandlers, 'search' | 'audit' | 'accounts'>): readonly Route[] => [
+  route({ id: 'ping', method: 'GET', path: '/-/ping', params: {}, access: 'public', handler: audit.ping }),
+  route({ id: 'whoami', method: 'GET', path: '/-/whoami', params: {}, access: 'authenticated', handler: accounts.whoami }),
+  route({ id: 'search', method: 'GET', path: '/-/v1/search', params: {}, access: 'filtered', handler: search.search }),
+  route({
+    id: 'starred',
+    method: 'GET',
+    path: '/-/_view/starredByUser',
+    params: {},
+    access: 'filtered',
+    handler: search.starred,
+  }),
+  route({
+    id: 'user-packages',
+    method: 'GET',
+    path: '/-/user/{user}/package',
+    params: { user: userParam },
+    access: 'filtered',
+    handler: search.packagesOf,
+  }),
+  route({ id: 'keys', method: 'GET', path: '/-/npm/v1/keys', params: {}, access: 'public', handler: audit.keys }),
+  route({
+    id: 'advisories',
+    method: 'POST',
+    path: '/-/npm/v1/security/advisories/bulk',
+    params: {},
+    access: 'public',
+    body: { max: 32 * MiB, codings: ['gzip'] },
+    handler: audit.bulk,
+  }),
+  route({
+    id: 'audit-quick',
+    method: 'POST',
+    path: '/-/npm/v1/security/audits/quick',
+    params: {},
+    access: 'public',
+    body: { max: 32 * MiB, codings: ['gzip'] },
+    handler: audit.report,
+  }),
+  route({
+    id: 'audit',
+    method: 'POST',
+    path: '/-/npm/v1/security/audits',
+    params: {},
+    access: 'public',
+    body: { max: 32 * MiB, codings: ['gzip'] },
+    handler: audit.report,
+  }),
+];
+
+/** Users, tokens, logins. */
+const account = (on: AccountHandlers): readonly Route[] => [
+  route({
+    id: 'login-legacy',
+    method: 'PUT',
+    path: '/-/user/org.couchdb.user:{user}',
+    params: { user: userParam },
+    access: 'public',
+    body: { max: 64 * KiB, parse: jsonObject },
+    handler: on.loginLegacy,
+  }),
+  route({
+    id: 'login-legacy-rev',
+    method: 'PUT',
+    path: '/-/user/org.couchdb.user:{user}/-rev/{rev}',
+    params: { user: userParam, rev: revParam },
+    access: 'public',
+    body: { max: 64 * KiB, parse: jsonObject },
+    handler: on.loginLegacy,
+  }),
+  route({
+    id: 'user',
+    method: 'GET',
+    path: '/-/user/org.couchdb.user:{user}',
+    params: { user: userParam },
+    access: 'authenticated',
+    handler: on.user,
+  }),
+  route({
+    id: 'logout',
+    method: 'DELETE',
+    path: '/-/user/token/{token}',
+    params: { token: textParam },
+    access: 'authenticated',
+    handler: on.logout,
+  }),
+  route({
+    id: 'login-web',
+    method: 'POST',
+    path: '/-/v1/login',
+    params: {},
+    access: 'public',
+    body: { max: 64 * KiB },
+    handler: on.loginWeb,
+  }),
+  route({
+    id: 'login-page',
+    method: 'GET',
+    path: '/-/v1/login/{session}',
+    params: { session: textParam },
+    access: 'public',
+    handler: on.loginPage,
+  }),
+  route({
+    id: 'login-confirm',
+    method: 'POST',
+    path: '/-/v1/login/{session}',
+    params: { session: textParam },
+    access: 'public',
+    body: { max: 16 * KiB, parse: loginForm },
+    handler: on.loginConfirm,
+  }),
+  route({
+    id: 'login-done',
+    method: 'GET',
+    path: '/-/v1/done/{session}',
+    params: { session: textParam },
+    access: 'public',
+    handler: on.loginDone,
+  }),
+  route({ id: 'tokens', method: 'GET', path: '/-/npm/v1/tokens', params: {}, access: 'authenticated', handler: on.tokens }),
+  route({
+    id: 'token-create',
+    method: 'POST',
+    path: '/-/npm/v1/tokens',
+    params: {},
+    access: 'authenticated',
+    body: { max: 64 * KiB, parse: jsonObject },
+    handler: on.createToken,
+  }),
+  route({
+    id: 'token-revoke',
+    method: 'DELETE',
+    path: '/-/npm/v1/tokens/token/{token}',
+    params: { token: textParam },
+    access: 'authenticated',
+    handler: on.revokeToken,
+  }),
+  route({ id: 'profile', method: 'GET', path: '/-/npm/v1/user', params: {}, access: 'authenticated', handler: on.profile }),
+  route({
+    id: 'profile-change',
+    method: 'POST',
+    path: '/-/npm/v1/user',
+    params: {},
+    access: 'authenticated',
+    body: { max: 64 * KiB, parse: jsonObject },
+    handler: on.changeProfile,
+  }),
+];
+
+/** What is about one package, below `/-/`. */
+const aboutPackages = (on: PackageReads): readonly Route[] => [
+  route({
+    id: 'dist-tags',
+    method: 'GET',
+    path: '/-/package/{name}/dist-tags',
+    params: { name },
+    access: 'read',
+    package: about,
+    handler: on.distTags,
+  }),
+  route({
+    id: 'dist-tags-replace',
+    method: 'PUT',
+    path: '/-/package/{name}/dist-tags',
+    params: { name },
+    access: 'overwrite',
+    package: about,
+    body: { max: 256 * KiB, parse: jsonTags },
+    handler: (call) => setTags(call, true),
+  }),
+  route({
+    id: 'dist-tags-add',
+    method: 'POST',
+    path: '/-/package/{name}/dist-tags',
+    params: { name },
+    access: 'overwrite',
+    package: about,
+    body: { max: 256 * KiB, parse: jsonTags },
+    handler: (call) => setTags(call, false),
+  }),
+  ...(['PUT', 'POST'] as const).map((method) =>
+    route({
+      id: `dist-tag-${method.toLowerCase()}`,
+      method,
+      path: '/-/package/{name}/dist-tags/{tag}',
+      params: { name, tag: tagParam },
+      access: 'overwrite',
+      package: about,
+      body: { max: 4 * KiB, parse: jsonString },
+      handler: setTag,
+    }),
+  ),
+  route({
+    id: 'dist-tag-remove',
+    method: 'DELETE',
+    path: '/-/package/{name}/dist-tags/{tag}',
+    params: { name, tag: tagParam },
+    access: 'overwrite',
+    package: about,
+    handler: removeTag,
+  }),
+  route({
+    id: 'visibility',
+    method: 'GET',
+    path: '/-/package/{name}/visibility',
+    params: { name },
+    access: 'read',
+    package: about,
+    handler: on.visibility,
+  }),
+  route({
+    id: 'collaborators',
+    method: 'GET',
+    path: '/-/package/{name}/collaborators',
+    params: { name },
+    access: 'read',
+    authenticated: true,
+    package: about,
+    handler: on.collaborators,
+  }),
+  route({
+    id: 'access',
+    method: 'POST',
+    path: '/-/package/{name}/access',
+    params: { name },
+    access: 'admin',
+    package: about,
+    body: { max: 4 * KiB, parse: jsonObject },
+    handler: setAccess,
+  }),
+  route({
+    id: 'attestations',
+    method: 'GET',
+    path: '/-/npm/v1/attestations/{spec}',
+    params: { spec: specParam },
+    access: 'read',
+    package: aboutSpec,
+    handler: on.attestations,
+  }),
+];
+
+/** Packages themselves: documents and tarballs. */
+const documents = (reads: PackageReads, puts: DocumentHandlers): readonly Route[] => [
+  route({
+    id: 'tarball',
+    method: 'GET',
+    path: '/{name}/-/{file}',
+    params: { name, file: fileParam },
+    access: 'read',
+    package: about,
+    handler: reads.tarball,
+  }),
+  route({
+    id: 'tarball-delete',
+    method: 'DELETE',
+    path: '/{name}/-/{file}/-rev/{rev}',
+    params: { name, file: fileParam, rev: revParam },
+    access: 'delete',
+    package: about,
+    handler: deleteTarball,
+  }),
+  route({
+    id: 'document-revision',
+    method: 'PUT',
+    path: '/{name}/-rev/{rev}',
+    params: { name, rev: revParam },
+    access: ['delete', 'admin'],
+    package: about,
+    body: { max: MAX_PUBLISH },
+    handler: puts.putRevision,
+  }),
+  route({
+    id: 'unpublish',
+    method: 'DELETE',
+    path: '/{name}/-rev/{rev}',
+    params: { name, rev: revParam },
+    access: 'delete',
+    package: about,
+    handler: unpublishAll,
+  }),
+  route({
+    id: 'packument',
+    method: 'GET',
+    path: '/{name}',
+    params: { name },
+    access: 'read',
+    package: about,
+    handler: reads.packument,
+  }),
+  route({
+    id: 'publish',
+    method: 'PUT',
+    path: '/{name}',
+    params: { name },
+    access: ['create', 'overwrite', 'admin', 'read'],
+    authenticated: true,
+    package: about,
+    body: { max: MAX_PUBLISH },
+    handler: puts.put,
+  }),
+  route({
+    id: 'manifest',
+    method: 'GET',
+    path: '/{name}/{selector}',
+    params: { name, selector: selectorParam },
+    access: 'read',
+    package: about,
+    handler: reads.manifest,
+  }),
+];

@@ -1,0 +1,63 @@
+import type { Snapshot } from '../../log/schema.js';
+import type { FileRecord, PackageState, Release } from '../../packages/state.js';
+import type { NpmManifest } from './manifest.js';
+
+/** What npm knows of a package as a whole, beside its releases. */
+export interface NpmPackage {
+  /** User ids, in the order in which they came. */
+  readonly stars: readonly string[];
+  /** Of the version that became `latest` last; absent when that one's lies in a file of its release (`README`). */
+  readonly readme?: string;
+  readonly readmeFilename?: string;
+}
+
+export interface Signature {
+  readonly keyid: string;
+  readonly sig: string;
+}
+
+/** What search shows of a version whose manifest is too large to lie in the state. */
+export type Card = {
+  readonly description?: string;
+  readonly keywords?: readonly string[];
+  readonly author?: string;
+  readonly license?: string;
+  readonly homepage?: string;
+  readonly repository?: string;
+};
+
+/** What npm records of a file of a release, at the time it is published. */
+export interface NpmFile {
+  /** Entries in the tarball, and their bytes. */
+  readonly fileCount: number;
+  readonly unpackedSize: number;
+  readonly signatures?: readonly Signature[];
+  readonly card?: Card;
+}
+
+/** Name under which a readme too large for the entry is kept beside the tarball. */
+export const README = 'README';
+
+export type NpmState = PackageState<NpmPackage, NpmManifest, NpmFile>;
+export type NpmRelease = Release<NpmManifest, NpmFile>;
+export type NpmSnapshot = Snapshot<NpmState>;
+
+export const isLive = (release: NpmRelease | undefined): release is NpmRelease =>
+  release !== undefined && release.status !== 'deleted' && release.status !== 'quarantined' && release.manifest !== undefined;
+
+/** Releases that are there, in the order in which they were published. */
+export function* liveReleases(state: NpmState): Generator<NpmRelease> {
+  for (const release of state.releases.values()) if (isLive(release)) yield release;
+}
+
+/** The tarball of a release. */
+export const tarballOf = (release: NpmRelease): FileRecord<NpmFile> | undefined =>
+  release.files.find(({ name }) => name !== README);
+
+export function exists(state: NpmState): boolean {
+  for (const _ of liveReleases(state)) return true;
+  return false;
+}
+
+/** `_rev`: changes with every write, says nothing, and needs no escaping in a URL. */
+export const revisionOf = ({ position, head }: NpmSnapshot): string => `${position}-${head?.slice(0, 16) ?? '0'}`;
