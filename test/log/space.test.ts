@@ -58,6 +58,15 @@ describe('commit', () => {
     expect((await a.read('p')).state.added).toEqual(['1', '2', '3']);
   });
 
+  it('changes one after the other, in the turn in which the one before is answered', async () => {
+    const a = await opened(new SimpleStore());
+    for (let i = 0; i < 50; i += 1) await a.commit('p', add(String(i)));
+    let chain: Promise<unknown> = Promise.resolve();
+    for (let i = 50; i < 60; i += 1) chain = chain.then(() => a.commit('p', add(String(i))));
+    await chain;
+    expect((await a.read('p')).state.added).toHaveLength(60);
+  });
+
   it('storage calls: two before the answer when warm, four when cold, seven in all, whatever the number of packages', async () => {
     for (const packages of [1, 300]) {
       const driver = new SimpleStore();

@@ -149,7 +149,7 @@ describe('over real logs', () => {
     runtime.advance(1000);
     const newer = await handle.upload('create', body('orphan'), { max: 100 });
     runtime.advance(2 * DAY);
-    const logs = keyedLogs(space, driver);
+    const logs = keyedLogs(space);
     // the collector is between its commit and its delete while the publisher wakes up
     const remove = driver.delete.bind(driver);
     let woke: Promise<unknown> = Promise.resolve();

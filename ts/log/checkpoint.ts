@@ -34,6 +34,7 @@ interface BaseHead {
   readonly revision: string;
   readonly key: string;
   readonly identity: string;
+  readonly named: boolean;
   readonly position: number;
   readonly head: string;
   readonly at: number;
@@ -98,8 +99,8 @@ export class Checkpoints<S> {
   private async restore(key: string, bytes: Uint8Array) {
     const base = split<BaseHead>(bytes);
     if (!base || base.head.revision !== this.schema.revision || base.head.key !== key) return undefined;
-    const { identity, position, head, at, floor, sha256 } = base.head;
-    const snapshot: Snapshot<S> = { identity, key, position, head, at, floor, state: this.schema.decode(base.body) };
+    const { identity, named, position, head, at, floor, sha256 } = base.head;
+    const snapshot: Snapshot<S> = { identity, named, key, position, head, at, floor, state: this.schema.decode(base.body) };
     const stand: CheckpointStand = { position, base: { position, sha256, bytes: bytes.byteLength }, since: [] };
     if (bytes.byteLength <= ONE_PART_BYTES) return { snapshot, stand };
     return this.withDelta(snapshot, stand);
@@ -133,9 +134,12 @@ export class Checkpoints<S> {
     }
     const body = this.schema.encode(snapshot.state);
     const sha256 = sha256Hex(body);
-    const { key, identity, position, head, at, floor } = snapshot;
+    const { key, identity, named, position, head, at, floor } = snapshot;
     if (head === null) return stand;
-    const bytes = withHead({ format: 1, revision: this.schema.revision, key, identity, position, head, at, floor, sha256 }, body);
+    const bytes = withHead(
+      { format: 1, revision: this.schema.revision, key, identity, named, position, head, at, floor, sha256 },
+      body,
+    );
     await this.put('base', bytes);
     return { position, base: { position, sha256, bytes: bytes.byteLength }, since: [] };
   }

@@ -179,7 +179,7 @@ export class CommitBatch<S> {
       at: outcome.at,
       salt: runtime.random.bytes(16),
       markers: this.marker === undefined ? [] : [this.marker],
-      ...(snapshot.position === 0 ? { name: snapshot.identity } : {}),
+      ...(snapshot.named || snapshot.identity === '' ? {} : { name: snapshot.identity }),
       changes: outcome.changes,
     });
     if (!(await this.take(snapshot.position, bytes))) return false;

@@ -17,7 +17,7 @@ export interface Entry extends EntryInfo {
   readonly hash: string;
   /** `<time>-<id>` of the markers that announced it. */
   readonly markers: readonly string[];
-  /** The log's identity string; entry 0 only (absent once erased). */
+  /** The log's identity string: entry 0, or the first one that knows it (absent once erased). */
   readonly name: string | undefined;
   readonly changes: readonly Change[];
   /** The body was rewritten to a stub: believed only if a later entry says `erase` of this one. */

@@ -3,6 +3,7 @@ import type { Change, EntryInfo, LogSchema, NewChange, Snapshot } from './schema
 
 export const emptySnapshot = <S>(schema: LogSchema<S>, identity: string, key: string): Snapshot<S> => ({
   identity,
+  named: false,
   key,
   position: 0,
   head: null,
@@ -72,5 +73,5 @@ export function foldEntry<S>(schema: LogSchema<S>, before: Snapshot<S>, entry: E
   for (const change of counts ? entry.changes : []) {
     after = applyChange(schema, after, erased.has(entry.n) ? redacted(schema, change) : change, { n: entry.n, id: entry.id, at });
   }
-  return { ...after, position: entry.n + 1, head: entry.hash, at };
+  return { ...after, named: before.named || entry.name !== undefined, position: entry.n + 1, head: entry.hash, at };
 }

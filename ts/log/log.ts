@@ -72,7 +72,7 @@ export class Log<S> {
   identify(identity: string): void {
     if (this.name) return;
     this.name = identity;
-    if (this.known?.position === 0) this.known = undefined;
+    if (this.known && !this.known.named) this.known = undefined;
   }
 
   /** The last state folded, however old. */
@@ -154,7 +154,7 @@ export class Log<S> {
 
   private async writeCheckpoint(): Promise<void> {
     try {
-      while (this.known && this.known.broken === undefined && checkpointDue(this.context.schema, this.known, this.stand)) {
+      while (this.known?.named && this.known.broken === undefined && checkpointDue(this.context.schema, this.known, this.stand)) {
         const snapshot = this.known;
         const before = this.stand;
         const written = await this.checkpoints.write(snapshot, before);
@@ -267,7 +267,8 @@ export class Log<S> {
   }
 
   private named(snapshot: Snapshot<S>, entry: Entry): Snapshot<S> {
-    if (entry.n !== 0 || entry.name === undefined || entry.name === snapshot.identity) return snapshot;
+    if (snapshot.named || entry.name === undefined || entry.name === snapshot.identity) return snapshot;
+    // before its first named entry a log holds floors only
     return { ...snapshot, identity: entry.name, state: this.context.schema.initial(entry.name) };
   }
 
@@ -315,7 +316,7 @@ export class Log<S> {
     const fresh = entries.filter(({ entry }) => entry.n >= (this.known?.position ?? 0));
     this.recent.add(fresh);
     this.stand = standAfter(this.stand, fresh);
-    if (snapshot.position > 0) this.name = snapshot.identity;
+    if (snapshot.named) this.name = snapshot.identity;
     this.context.onEntries?.(fresh);
     this.known = snapshot;
     return snapshot;

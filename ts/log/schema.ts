@@ -52,7 +52,10 @@ export class UnknownChange extends Error {
 
 /** A folded log at one position. Immutable. */
 export interface Snapshot<S> {
+  /** Empty where only the folder of a log is known that no entry names yet. */
   readonly identity: string;
+  /** An entry of the log states the identity; until then the next one does. */
+  readonly named: boolean;
   /** `slug-hash`, the log's folder. */
   readonly key: string;
   /** Entries folded so far, which is also the number of the next slot. 0: nothing was ever committed. */

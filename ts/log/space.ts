@@ -3,7 +3,7 @@ import type { Runtime } from '../lib/clock.js';
 import { NextFlight, unlessAborted } from '../lib/next-flight.js';
 import { readWhole } from '../storage/abilities.js';
 import type { StorageDriver } from '../storage/driver.js';
-import { checkpointKey, feedCheckpointKey, feedSlot, logSlot, packageKey } from '../storage/key.js';
+import { checkpointKey, feedCheckpointKey, feedSlot, logPrefix, logSlot, packageKey, timeOf } from '../storage/key.js';
 import { withTimeLimit } from '../storage/time-limit.js';
 import { Cells } from './cells.js';
 import { Committer } from './committer.js';
@@ -86,7 +86,7 @@ export class Space<S> implements LogSpace<S> {
       schema: options.schema,
       feed: this.feed,
       log: (key) => this.cells.get(key).log,
-      raiseFloor: (log, markers, floor) => this.raiseFloor(log, markers, floor),
+      voidMarkers: (log, markers) => this.voidMarkers(log, markers),
       storeTime: () => this.storeTime(),
       onFault: (error, where) => this.fault(error, where),
       mutants: this.mutants,
@@ -183,6 +183,25 @@ export class Space<S> implements LogSpace<S> {
     await this.sweeping.run();
     this.cells.trim();
     await this.feed.checkpoint();
+  }
+
+  /**
+   * `readStrong` by the log's folder, for collectors: they find keys, not names. Looks behind the end too: a log that has lost entries must not pass for a
+   * shorter one, or what those entries named would be deleted.
+   */
+  async readStrongByKey(key: string): Promise<Snapshot<S>> {
+    const snapshot = await this.cells.get(key).log.refresh();
+    this.cells.used(key);
+    const behind = logSlot(this.id, key, snapshot.position);
+    const { objects } = await this.driver.list(logPrefix(this.id, key), { after: behind, limit: 1 });
+    return objects.length === 0 || snapshot.broken !== undefined
+      ? snapshot
+      : { ...snapshot, broken: `entry ${snapshot.position} is missing` };
+  }
+
+  /** `commitUnseen` by the log's folder; the log may never have been begun. */
+  async commitUnseenByKey<R>(key: string, decide: Decide<S, R>): Promise<Committed<S, R>> {
+    return this.cells.get(key).committer.commit(decide, {}, true);
   }
 
   /** Commits what no reader can see (a floor), announced by no marker and not waited for. For collectors. */
@@ -317,16 +336,13 @@ export class Space<S> implements LogSpace<S> {
     this.behind.add(settled);
   }
 
-  private async raiseFloor(log: Log<S>, markers: readonly string[], floor: number): Promise<void> {
+  private async voidMarkers(log: Log<S>, markers: readonly string[]): Promise<void> {
     const { committer } = this.cells.get(log.key);
-    await committer.commit(
-      () => ({
-        changes: markers.some((marker) => log.recent.has(marker)) ? [] : [floorChange('~', { markers: floor })],
-        result: undefined,
-      }),
-      {},
-      true,
-    );
+    const decide = () => {
+      const open = markers.filter((marker) => !log.recent.has(marker)).map(timeOf);
+      return { changes: open.length > 0 ? [floorChange('~', { markers: Math.max(...open) + 1 })] : [], result: undefined };
+    };
+    await committer.commit(decide, {}, true);
   }
 
   /** The store's own clock: what it says of an object that was written just now. */

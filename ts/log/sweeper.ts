@@ -23,8 +23,8 @@ export interface SweepContext<S> {
   readonly schema: LogSchema<S>;
   readonly feed: Log<FeedState>;
   log(key: string): Log<S>;
-  /** Raises the package's floor for markers to `floor`, unless one of `markers` has its entry after all. */
-  raiseFloor(log: Log<S>, markers: readonly string[], floor: number): Promise<void>;
+  /** Raises the package's floor to just above those of these markers whose entry has not come after all. */
+  voidMarkers(log: Log<S>, markers: readonly string[]): Promise<void>;
   /** The store's own time now, in milliseconds. */
   storeTime(): Promise<number>;
   onFault(error: unknown, where: string): void;
@@ -108,18 +108,17 @@ export class Sweeper<S> {
     const expired = standing.open.filter(({ modified }) => now - modified > MARKER_EXPIRES_MS);
     if (expired.length === 0) return standing;
     const { log } = standing;
-    if (!this.context.mutants.has('marker-expires-without-floor')) {
-      const floor = Math.max(...expired.map(({ time }) => time)) + 1;
-      await this.context.raiseFloor(
+    const mutant = this.context.mutants.has('marker-expires-without-floor');
+    if (!mutant)
+      await this.context.voidMarkers(
         log,
         expired.map(({ marker }) => marker),
-        floor,
       );
-    }
     const again = await this.stand(log.key, [...standing.open, ...standing.announced.map(({ marker }) => marker)]);
     if (!again) return { ...standing, open: [] };
+    // only what the floor has passed: a marker above it may still get its entry
     const void_ = again.open.filter(
-      ({ time, marker }) => time < again.snapshot.floor.markers || expired.some((old) => old.marker === marker),
+      ({ time, marker }) => time < again.snapshot.floor.markers || (mutant && expired.some((old) => old.marker === marker)),
     );
     await this.context.driver.delete(void_.map(({ storageKey }) => storageKey));
     return { ...again, open: again.open.filter((marker) => !void_.includes(marker)) };
@@ -168,7 +167,16 @@ export class Sweeper<S> {
     const id = randomId(runtime.random);
     const n = before.position;
     const at = Math.max(before.at, runtime.clock.now());
-    const bytes = encodeEntry({ n, prev: before.head, id, at, salt: runtime.random.bytes(16), markers: [], changes });
+    const bytes = encodeEntry({
+      n,
+      prev: before.head,
+      id,
+      at,
+      salt: runtime.random.bytes(16),
+      markers: [],
+      ...(before.named ? {} : { name: space }),
+      changes,
+    });
     if ((await driver.write(feedSlot(space, n), bytes, { ifAbsent: true })) === 'exists') {
       const there = await feed.readSlot(n);
       if (there?.entry.id !== id) return false;

@@ -1,11 +1,9 @@
 import { unavailable } from '../errors/registry-error.js';
-import { decodeEntry, MAX_ENTRY_BYTES } from '../log/entry.js';
 import { floorChange } from '../log/fold.js';
-import type { Committed, Decide, LogSpace, Snapshot } from '../log/schema.js';
+import type { Committed, Decide, Snapshot } from '../log/schema.js';
 import type { Space } from '../log/space.js';
-import { readWhole } from '../storage/abilities.js';
 import type { ListedObject, StorageDriver } from '../storage/driver.js';
-import { logSlot, packageKey, probeResultKey, timeOf } from '../storage/key.js';
+import { logSlot, probeResultKey, timeOf } from '../storage/key.js';
 import type { Inventory } from './inventory.js';
 
 /** Logs by their folder: a collector finds keys, not names. Both answer undefined where the log cannot be reached that way. */
@@ -17,27 +15,12 @@ export interface KeyedLogs<S> {
   commit<R>(key: string, decide: Decide<S, R>): Promise<Committed<S, R> | undefined>;
 }
 
-type NamedSpace<S> = Pick<LogSpace<S>, 'id' | 'readStrong'> & Pick<Space<S>, 'commitUnseen'>;
-
-/** The logs of a space by their folders, by way of the name in entry 0. A log that was never begun has none, and is out of reach. */
-export function keyedLogs<S>(space: NamedSpace<S>, driver: StorageDriver): KeyedLogs<S> {
-  const nameOf = async (key: string): Promise<string | undefined> => {
-    const stored = await readWhole(driver, logSlot(space.id, key, 0), 2 * MAX_ENTRY_BYTES);
-    const name = stored && decodeEntry(stored.bytes, 0).name;
-    return name !== undefined && packageKey(name) === key ? name : undefined;
-  };
-  return {
-    id: space.id,
-    read: async (key) => {
-      const name = await nameOf(key);
-      return name === undefined ? undefined : space.readStrong(name);
-    },
-    commit: async (key, decide) => {
-      const name = await nameOf(key);
-      return name === undefined ? undefined : space.commitUnseen(name, decide);
-    },
-  };
-}
+/** The logs of a space by their folders; one that was never begun counts as empty. */
+export const keyedLogs = <S>(space: Pick<Space<S>, 'id' | 'readStrongByKey' | 'commitUnseenByKey'>): KeyedLogs<S> => ({
+  id: space.id,
+  read: (key) => space.readStrongByKey(key),
+  commit: (key, decide) => space.commitUnseenByKey(key, decide),
+});
 
 export interface GarbageOptions<S> {
   readonly driver: StorageDriver;

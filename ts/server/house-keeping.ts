@@ -23,7 +23,7 @@ export async function collectAll(registry: OpenRegistry, options: CollectOptions
       ...options,
       onFault: ({ error, where }) => onFault(error, where),
       driver,
-      logs: keyedLogs(space, driver),
+      logs: keyedLogs(space),
       inventory: protocol.inventory,
     });
     reports.push({ repository: plan.name, ...report });
