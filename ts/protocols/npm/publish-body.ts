@@ -1,0 +1,275 @@
+import { invalid, type RegistryError } from '../../errors/registry-error.js';
+import { parseJsonObject } from '../../formats/json.js';
+import { JsonReader } from '../../formats/json-stream.js';
+import { quote } from '../../formats/quote.js';
+import { utf8 } from '../../lib/bytes.js';
+import { type Fields, isFields } from './manifest.js';
+
+/** A version's manifest as the client sent it. */
+export interface SentVersion {
+  /** JSON text of the object, byte for byte. */
+  readonly bytes: Uint8Array;
+  /** The object, without prototypes; parsed at each call, because a document may have thousands. Throws `invalid` for what `parseJson` refuses. */
+  parse(): Fields;
+}
+
+/** A tarball whose bytes have passed. */
+export interface SentTarball<R> {
+  /** As the client wrote it: `name-1.0.0.tgz`, `@scope/name-1.0.0.tgz`. */
+  readonly fileName: string;
+  readonly contentType: string | undefined;
+  /** Decoded bytes; equal to the announced length where there was one. */
+  readonly length: number;
+  /** What the sink made of it. */
+  readonly result: R;
+}
+
+/** A provenance bundle, which travels as text. */
+export interface SentBundle {
+  readonly fileName: string;
+  readonly contentType: string | undefined;
+  /** A JSON object. */
+  readonly text: string;
+}
+
+/** Where the tarball goes while it passes. */
+export interface PublishSink<R> {
+  /**
+   * Called at most once, as soon as the data begins. `contentType` is undefined where the client names it only behind the data. `bytes` throws what is
+   * wrong with the body; what the sink leaves unread is read on its behalf. The result is void if the body turns out to be bad further on.
+   */
+  tarball(fileName: string, contentType: string | undefined, bytes: AsyncIterable<Uint8Array>): Promise<R>;
+}
+
+/** The document of `PUT /<package>`: a publish, or a change of deprecations, stars, owners or versions. Absent members are undefined. */
+export interface PublishBody<R> {
+  readonly id: string | undefined;
+  readonly rev: string | undefined;
+  readonly name: string | undefined;
+  readonly description: string | undefined;
+  readonly readme: string | undefined;
+  readonly readmeFilename: string | undefined;
+  /** `null` and absent both leave the access as it is. */
+  readonly access: string | undefined;
+  /** Tag to version. */
+  readonly distTags: ReadonlyMap<string, string> | undefined;
+  /** Undefined when the document is not about versions, which is not the same as having none. */
+  readonly versions: ReadonlyMap<string, SentVersion> | undefined;
+  readonly maintainers: readonly unknown[] | undefined;
+  /** User name to whether they have starred it. */
+  readonly users: ReadonlyMap<string, boolean> | undefined;
+  readonly time: Fields | undefined;
+  readonly tarball: SentTarball<R> | undefined;
+  readonly bundle: SentBundle | undefined;
+}
+
+const MIB = 1024 ** 2;
+/** Everything but the tarball's data. */
+const MAX_DOCUMENT = 64 * MIB;
+const MAX_MANIFEST = 4 * MIB;
+const MAX_BUNDLE = 4 * MIB;
+const MAX_README = 16 * MIB;
+const MAX_LIST = 16 * MIB;
+const MAX_TEXT = 64 * 1024;
+const MAX_VERSION = 256;
+
+const MANIFEST = 'the manifest of a version';
+const BUNDLE = 'a provenance bundle';
+
+const TEXTS = ['_id', '_rev', 'name', 'description', 'readme', 'readmeFilename', 'access'] as const;
+type TextMember = (typeof TEXTS)[number];
+const isText = (member: string): member is TextMember => (TEXTS as readonly string[]).includes(member);
+/** Whoever gets these wrong means something that must not be guessed. */
+const STRICT: ReadonlySet<TextMember> = new Set<TextMember>(['_id', '_rev', 'name', 'access']);
+
+/** One attachment, as far as it has been read. */
+interface Draft<R> {
+  readonly fileName: string;
+  readonly isTarball: boolean;
+  contentType: string | undefined;
+  announced: number | undefined;
+  tarball: { readonly length: number; readonly result: R } | undefined;
+  bundle: string | undefined;
+}
+
+class BodyReader<R> {
+  private readonly json: JsonReader;
+  private readonly sink: PublishSink<R>;
+  private readonly texts = new Map<TextMember, string>();
+  private distTags: Map<string, string> | undefined;
+  private versions: Map<string, SentVersion> | undefined;
+  private maintainers: readonly unknown[] | undefined;
+  private users: Map<string, boolean> | undefined;
+  private time: Fields | undefined;
+  private tarball: SentTarball<R> | undefined;
+  private bundle: SentBundle | undefined;
+
+  constructor(json: JsonReader, sink: PublishSink<R>) {
+    this.json = json;
+    this.sink = sink;
+  }
+
+  async read(): Promise<PublishBody<R>> {
+    for await (const member of this.json.members()) await this.take(member);
+    await this.json.end();
+    if (this.tarball && this.versions?.size !== 1) throw invalid('a tarball must be published with exactly one version');
+    if (this.bundle && !this.tarball) throw invalid('a provenance bundle must be published with its tarball');
+    return {
+      id: this.texts.get('_id'),
+      rev: this.texts.get('_rev'),
+      name: this.texts.get('name'),
+      description: this.texts.get('description'),
+      readme: this.texts.get('readme'),
+      readmeFilename: this.texts.get('readmeFilename'),
+      access: this.texts.get('access'),
+      distTags: this.distTags,
+      versions: this.versions,
+      maintainers: this.maintainers,
+      users: this.users,
+      time: this.time,
+      tarball: this.tarball,
+      bundle: this.bundle,
+    };
+  }
+
+  /** What is unknown is skipped: packuments carry whatever manifests do. */
+  private async take(member: string): Promise<void> {
+    if (isText(member)) await this.takeText(member);
+    else if (member === 'dist-tags') this.distTags = await this.readTags();
+    else if (member === 'versions') this.versions = await this.readVersions();
+    else if (member === 'maintainers') this.maintainers = await this.readMaintainers();
+    else if (member === 'users') this.users = await this.readUsers();
+    else if (member === 'time') this.time = await this.readFields(member);
+    else if (member === '_attachments') for await (const name of this.json.members()) await this.takeAttachment(name);
+  }
+
+  private async takeText(member: TextMember): Promise<void> {
+    const value = await this.json.json(member === 'readme' ? MAX_README : MAX_TEXT, member);
+    if (typeof value === 'string') this.texts.set(member, value);
+    else if (value !== null && STRICT.has(member)) throw invalid(`${member} must be a string`);
+  }
+
+  private async readTags(): Promise<Map<string, string>> {
+    const tags = new Map<string, string>();
+    for await (const tag of this.json.members()) {
+      const version = await this.json.json(MAX_TEXT, 'a dist-tag');
+      if (typeof version !== 'string') throw invalid(`dist-tag ${quote(tag)} must be a string`);
+      tags.set(tag, version);
+    }
+    return tags;
+  }
+
+  private async readVersions(): Promise<Map<string, SentVersion>> {
+    const versions = new Map<string, SentVersion>();
+    for await (const version of this.json.members()) {
+      if (version.length > MAX_VERSION) throw invalid(`a version has more than ${MAX_VERSION} characters`);
+      const bytes = await this.json.value(MAX_MANIFEST, MANIFEST);
+      if (bytes[0] !== 0x7b) throw invalid(`the manifest of version ${quote(version)} must be an object`);
+      versions.set(version, { bytes, parse: () => parseJsonObject(bytes, { what: MANIFEST }) });
+    }
+    return versions;
+  }
+
+  private async readMaintainers(): Promise<readonly unknown[] | undefined> {
+    const value = await this.json.json(MAX_LIST, 'maintainers');
+    if (value !== null && !Array.isArray(value)) throw invalid('maintainers must be an array');
+    return value ?? undefined;
+  }
+
+  private async readUsers(): Promise<Map<string, boolean> | undefined> {
+    const users = await this.readFields('users');
+    return users && new Map(Object.entries(users).map(([user, starred]) => [user, starred === true]));
+  }
+
+  private async readFields(member: string): Promise<Fields | undefined> {
+    const value = await this.json.json(MAX_LIST, member);
+    if (value !== null && !isFields(value)) throw invalid(`${member} must be an object`);
+    return value ?? undefined;
+  }
+
+  private async takeAttachment(fileName: string): Promise<void> {
+    const isTarball = fileName.endsWith('.tgz');
+    if (!isTarball && !fileName.endsWith('.sigstore')) throw invalid(`unknown attachment ${quote(fileName)}`);
+    if (isTarball ? this.tarball : this.bundle)
+      throw invalid(`more than one ${isTarball ? 'tarball' : 'provenance bundle'} attached`);
+    const draft: Draft<R> = {
+      fileName,
+      isTarball,
+      contentType: undefined,
+      announced: undefined,
+      tarball: undefined,
+      bundle: undefined,
+    };
+    for await (const field of this.json.members()) await this.takeField(draft, field);
+    this.finish(draft);
+  }
+
+  private async takeField(draft: Draft<R>, field: string): Promise<void> {
+    if (field === 'content_type') {
+      const value = await this.json.json(MAX_TEXT, field);
+      draft.contentType = typeof value === 'string' ? value : undefined;
+    } else if (field === 'length') {
+      const value = await this.json.json(MAX_TEXT, field);
+      if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw this.bad(draft, 'has a malformed length');
+      draft.announced = value;
+    } else if (field === 'data') {
+      if (!(await this.json.isString())) throw this.bad(draft, 'has data that is no string');
+      if (draft.isTarball) draft.tarball = await this.passTarball(draft);
+      else draft.bundle = await this.readBundle();
+    }
+  }
+
+  private finish({ fileName, contentType, announced, tarball, bundle }: Draft<R>): void {
+    if (tarball) this.tarball = { fileName, contentType, ...tarball };
+    else if (bundle !== undefined) this.bundle = { fileName, contentType, text: bundle };
+    else throw invalid(`attachment ${quote(fileName)} has no data`);
+    // npm counts a bundle's characters, not its bytes.
+    const lengths = tarball ? [tarball.length] : [bundle?.length, Buffer.byteLength(bundle ?? '')];
+    if (announced !== undefined && !lengths.includes(announced)) {
+      throw invalid(`attachment ${quote(fileName)} is announced with ${announced} bytes and has ${lengths[0]}`);
+    }
+  }
+
+  private async passTarball({ fileName, contentType }: Draft<R>): Promise<{ readonly length: number; readonly result: R }> {
+    const bytes = this.json.base64();
+    let length = 0;
+    const next = async (): Promise<IteratorResult<Uint8Array>> => {
+      const piece = await bytes.next();
+      if (!piece.done) length += piece.value.byteLength;
+      return piece;
+    };
+    // A loop that the sink leaves does not end the data: the rest is read below, its alphabet and its length checked.
+    const result = await this.sink.tarball(fileName, contentType, {
+      [Symbol.asyncIterator]: () => ({ next, return: async () => ({ done: true, value: undefined }) }),
+    });
+    while (!(await next()).done);
+    return { length, result };
+  }
+
+  private async readBundle(): Promise<string> {
+    const bundle = (await this.json.json(MAX_BUNDLE, BUNDLE)) as string;
+    parseJsonObject(utf8(bundle), { what: BUNDLE });
+    return bundle;
+  }
+
+  private bad({ fileName }: Draft<R>, problem: string): RegistryError {
+    return invalid(`attachment ${quote(fileName)} ${problem}`);
+  }
+}
+
+/**
+ * Reads the document of a publish (or of another change to a package) while it arrives: the tarball goes to the sink as bytes, in constant memory;
+ * everything else is bounded (64 MiB in all, 4 MiB a manifest). Members may come in any order, in attachments too.
+ *
+ * Throws `invalid` for what is not JSON or is cut off, a name twice among members, tags, versions or attachments, a member of the wrong kind, an attachment
+ * that is neither a tarball nor a provenance bundle, two of one kind, data that is not base 64 or not as long as announced, and a tarball without exactly one
+ * version; `too_large` beyond a limit. What the source and the sink throw passes as it is. The source is closed in every case.
+ */
+export async function readPublishBody<R>(source: AsyncIterable<Uint8Array>, sink: PublishSink<R>): Promise<PublishBody<R>> {
+  const json = new JsonReader(source, { maxBytes: MAX_DOCUMENT, what: 'the body' });
+  try {
+    return await new BodyReader(json, sink).read();
+  } finally {
+    json.close();
+  }
+}
