@@ -2,11 +2,11 @@ import { invalid, RegistryError } from '../../errors/registry-error.js';
 import type { Reply } from '../../http/reply.js';
 import type { RequestBody } from '../../http/route.js';
 import { utf8 } from '../../lib/bytes.js';
+import { fanOut } from '../../lib/fan-out.js';
 import type { Json } from '../../lib/json.js';
 import type { NewChange } from '../../log/schema.js';
 import { MANIFEST_INLINE_MAX, type NewFile, publishChange, statusChange, visibilityChange } from '../../packages/changes.js';
 import type { PackageHandle, UploadedObject } from '../../packages/package-handle.js';
-import { Channel } from './channel.js';
 import { alreadyPublished } from './errors.js';
 import { actorOf, done } from './life-cycle.js';
 import { cardOf, checkIdentity, composeManifest, type Fields, isFields } from './manifest.js';
@@ -33,28 +33,22 @@ export interface Received {
   readonly inspected: Inspected;
 }
 
-/** Stores a tarball while its package.json is read from the same pass: a bad one is never kept. */
+/** Stores a tarball while its package.json is read from the same pass. The last byte is not written before the tarball is known to be good. */
 export async function receiveTarball(handle: Handle, bytes: AsyncIterable<Uint8Array>): Promise<Received> {
-  const channel = new Channel();
-  const inspection = inspectTarball(channel);
-  inspection.then(
-    () => channel.close(),
-    (error) => channel.close(error),
-  );
-  async function* passing(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of bytes) {
-      await channel.write(chunk);
-      yield chunk;
-    }
-    channel.end();
+  let inspection: Promise<Inspected> | undefined;
+  async function* judged(branch: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    yield* branch;
     await inspection;
   }
-  try {
-    const object = await handle.upload('create', passing(), { digests: ['sha512', 'sha1'], max: MAX_TARBALL });
-    return { object, inspected: await inspection };
-  } finally {
-    channel.end();
-  }
+  const [inspected, object] = await fanOut<[Inspected, UploadedObject]>(
+    bytes,
+    (branch) => {
+      inspection = inspectTarball(branch);
+      return inspection;
+    },
+    (branch) => handle.upload('create', judged(branch), { digests: ['sha512', 'sha1'], max: MAX_TARBALL }),
+  );
+  return { object, inspected };
 }
 
 /** What one publish wants, all checks that need no state done. */
@@ -142,7 +136,7 @@ async function store(handle: Handle, wanted: Publication): Promise<Stored> {
   const text = composeManifest(wanted.name, wanted.version, wanted.sent, inspected);
   const manifest = await textOrObject(handle, text, MAX_MANIFEST);
   const readmeText = readmeOf(wanted);
-  const { readmeFilename } = wanted.sent;
+  const readmeFilename = inspected.readmeFilename ?? wanted.sent['readmeFilename'];
   const objects = typeof manifest === 'string' ? [] : [manifest];
   try {
     const readme = readmeText === undefined ? undefined : await textOrObject(handle, readmeText, 4 * MAX_README);
