@@ -154,7 +154,7 @@ describe('names and sources of chance', () => {
       ['node:https', ['upstream', 'storage']],
       ['node:cluster', ['server']],
       ['node:child_process', []],
-      ['node:worker_threads', ['auth', 'formats', 'server']],
+      ['node:worker_threads', ['auth', 'formats']],
     ]);
     const KNOWN =
       /^node:(assert|async_hooks|buffer|crypto|events|module|net|os|path|stream|stream\/promises|stream\/web|string_decoder|timers\/promises|tty|url|util|zlib)$/;

@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { IRegistryConfig, IS3StorageConfig } from './config.js';
 import { ConfigError } from './errors/config-error.js';
 import { text, utf8 } from './lib/bytes.js';
@@ -48,14 +49,28 @@ export async function openStorage(config: IRegistryConfig, runtime: Runtime): Pr
   return { driver, warnings, folder: 'root' in storage ? storage.root : undefined };
 }
 
+/** One level after the other: Node's own recursive way never ends where the system refuses with ENOENT. */
 function makeFolder(root: string): void {
+  const missing: string[] = [];
   try {
-    mkdirSync(root, { recursive: true });
+    for (let folder = resolve(root); !existsSync(folder); folder = dirname(folder)) missing.unshift(folder);
+    for (const folder of missing) makeOne(folder);
+    accessSync(root, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
-    throw new ConfigError([{ path: 'storage.root', message: `the folder ${root} cannot be made or written (${code})` }]);
+    const message = `the folder ${root} cannot be made or written (${codeOf(error)})`;
+    throw new ConfigError([{ path: 'storage.root', message }]);
   }
 }
+
+function makeOne(folder: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+  }
+}
+
+const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason');
 
 function s3Options({ bucketName, prefix, region, accessKey, accessSecret, ...where }: IS3StorageConfig) {
   const endpoint = endpointOf(where);

@@ -17,6 +17,7 @@ import { canonicalPath, match } from './http/router.js';
 import { type Located, locate } from './http/target.js';
 import { type Networks, networks } from './lib/cidr.js';
 import { type Runtime, systemRuntime } from './lib/clock.js';
+import { keepAliveDuring } from './lib/keep-alive.js';
 import { PROTOCOL_TABLE } from './protocols/index.js';
 import type { StorageDriver } from './storage/driver.js';
 import { type RepositoryPlan, validateConfig } from './validate-config.js';
@@ -77,7 +78,7 @@ export class SmartRegistry implements RawHandler {
    * was written by a newer program, or holds other repositories under these names; `StorageError`s when it cannot be reached.
    */
   async init(): Promise<void> {
-    this.starting ??= this.open();
+    this.starting ??= keepAliveDuring(() => this.open());
     try {
       this.opened = await this.starting;
     } catch (error) {
@@ -136,7 +137,16 @@ export class SmartRegistry implements RawHandler {
   }
 
   /** Waits (at most 10 s) for answers under way, finishes the work behind them, closes the storage. New requests are answered 503. */
-  async destroy(): Promise<void> {
+  destroy(): Promise<void> {
+    return keepAliveDuring(() => this.close());
+  }
+
+  private ready(): Opened {
+    if (!this.opened) throw new Error('the registry is not initialised: call init() first');
+    return this.opened;
+  }
+
+  private async close(): Promise<void> {
     const opened = this.opened ?? (await this.starting?.catch(() => undefined));
     this.opened = undefined;
     this.starting = undefined;
@@ -148,11 +158,6 @@ export class SmartRegistry implements RawHandler {
     ]);
     limit.abort();
     await opened.close();
-  }
-
-  private ready(): Opened {
-    if (!this.opened) throw new Error('the registry is not initialised: call init() first');
-    return this.opened;
   }
 
   private async open(): Promise<Opened> {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '../errors/config-error.js';
+import { keepAliveDuring } from '../lib/keep-alive.js';
 import { nearest } from '../lib/nearest.js';
 import { PROTOCOL_TABLE } from '../protocols/index.js';
 import { COMMAND_TABLE, type CommandFlags, runCommand } from './commands.js';
@@ -88,7 +89,7 @@ async function otherCommand(args: readonly string[]): Promise<number> {
   return runCommand(command, optionsOf(values), values, words);
 }
 
-main(process.argv.slice(2)).then(
+keepAliveDuring(() => main(process.argv.slice(2))).then(
   (code) => process.exit(code),
   (error: unknown) => {
     process.stderr.write(`entrepot: ${sentence(error)}\n`);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { IRegistryConfig } from '../config.js';
 import { ConfigError, type ConfigProblem } from '../errors/config-error.js';
 import { nearest } from '../lib/nearest.js';
-import { PROTOCOLS } from '../validate-config.js';
+import { PROTOCOLS, validateConfig } from '../validate-config.js';
 import { LOG_LEVELS, type LogFormat, type LogLevel, OPTION_ROWS } from './option-rows.js';
 import { parseStorage } from './storage-url.js';
 
@@ -51,6 +51,13 @@ class OptionReader {
     if (row?.flag !== undefined && flags[row.flag] !== undefined) return { value: flags[row.flag], path: `--${row.flag}` };
     if (row?.env !== undefined && env[row.env]) return { value: env[row.env], path: row.env };
     return this.file[key] === undefined ? undefined : { value: this.file[key], path: key };
+  }
+
+  /** `publicUrl` is `--public-url` where that flag was given. */
+  pathOf(path: string): string {
+    const [, key = '', rest = ''] = /^(?:auth\.(?=adminToken))?(\w+)(.*)$/.exec(path) ?? [];
+    const given = key === 'secret' ? (this.given('secretFile') ?? this.given('secret')) : this.given(key);
+    return given ? `${given.path}${rest}` : path;
   }
 
   refuse({ path }: Given, message: string): undefined {
@@ -105,8 +112,23 @@ export function readOptions(sources: OptionSources): ServerOptions {
       reader.given('workers') ?? { value: 1, path: '--workers' },
       'memory is not shared between processes: use a folder or S3',
     );
-  if (reader.problems.length > 0) throw new ConfigError(reader.problems);
+  const problems = [...reader.problems, ...registryProblems(reader, options.registry, sources.protocols)];
+  if (problems.length > 0) throw new ConfigError(problems);
   return options;
+}
+
+/** What the registry itself will say of its part, each path as the operator gave it. */
+function registryProblems(reader: OptionReader, config: IRegistryConfig, protocols: readonly string[]): readonly ConfigProblem[] {
+  try {
+    validateConfig(config, new Set(protocols));
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const said = new Set(reader.problems.map(({ path }) => path));
+    return error.problems
+      .map(({ path, message }) => ({ path: reader.pathOf(path), message }))
+      .filter(({ path }) => !said.has(path.replace(/[.[].*$/, '')));
+  }
 }
 
 function registryConfig(reader: OptionReader, protocols: readonly string[]): IRegistryConfig {

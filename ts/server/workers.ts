@@ -1,5 +1,4 @@
 import cluster, { type Worker } from 'node:cluster';
-import { MessageChannel } from 'node:worker_threads';
 import { type Clock, systemRuntime } from '../lib/clock.js';
 import type { Log } from './log.js';
 import type { MetricsSnapshot } from './metrics.js';
@@ -54,14 +53,8 @@ class Parent {
   }
 
   run(): Promise<number> {
-    // Without a worker nothing else keeps this process alive until it starts one again.
-    const alive = new MessageChannel();
-    alive.port1.ref();
     const over = new Promise<number>((resolve) => {
-      this.finish = (code) => {
-        alive.port1.close();
-        resolve(code);
-      };
+      this.finish = resolve;
     });
     for (let at = 0; at < this.options.count; at++) this.fork();
     void this.options.told.then(() => this.stop());
