@@ -15,6 +15,8 @@ import type {
   WriteBody,
   WriteOptions,
 } from '../driver.js';
+import type { ProbedDriver, ProbeFinding } from '../probe-driver.js';
+import { folderIdentity, probeFolder } from '../probe-folder.js';
 import { codeOf, isAbsent, toStorageError } from './filesystem-errors.js';
 import { Folders, parentOf, TEMPORARY_MARK } from './filesystem-folders.js';
 import { isKeyName, listPage } from './filesystem-list.js';
@@ -36,7 +38,7 @@ const UNLINKS_AT_ONCE = 16;
  * Keys are paths below one folder. Any number of processes may use the folder at once: nothing is locked, what decides is `link` (create-only) and
  * `rename` (replace). A durable write has its bytes, its folder and all folders above it on stable storage before it resolves.
  */
-export class FilesystemDriver implements CopyingDriver, SynchronousDriver {
+export class FilesystemDriver implements CopyingDriver, SynchronousDriver, ProbedDriver {
   readonly name = 'filesystem';
   readonly root: string;
   private readonly folders: Folders;
@@ -53,6 +55,14 @@ export class FilesystemDriver implements CopyingDriver, SynchronousDriver {
     this.temporaryLife = options.temporaryLife ?? 24 * 60 * 60 * 1_000;
     this.folders = new Folders(this.root);
     this.writer = new FileWriter(this.folders, this.runtime.random);
+  }
+
+  get probeIdentity(): string {
+    return folderIdentity(this.root);
+  }
+
+  probe(): Promise<readonly ProbeFinding[]> {
+    return probeFolder(this.root, this.runtime);
   }
 
   async stat(key: string, _options?: CallOptions): Promise<ObjectInfo | undefined> {
