@@ -90,9 +90,11 @@ export class TarGate {
       return;
     }
     this.left -= part.length;
-    if (this.state !== 'body') this.held.push(Buffer.from(part));
-    if (this.left > 0) return;
-    const block = this.held.length === 1 ? (this.held[0] as Buffer) : Buffer.concat(this.held);
+    if (this.left > 0) {
+      if (this.state !== 'body') this.held.push(Buffer.from(part));
+      return;
+    }
+    const block = this.held.length === 0 ? part : Buffer.concat([...this.held, part]);
     this.held = [];
     if (this.state === 'header') this.header(block);
     else {

@@ -13,6 +13,7 @@ export interface TarHeader {
 }
 
 const USTAR = Buffer.from('ustar\u000000', 'latin1');
+const SLASH = Buffer.from('/');
 const GNU = Buffer.from('ustar  \0', 'latin1');
 
 const untilNul = (field: Buffer): Buffer => {
@@ -20,10 +21,22 @@ const untilNul = (field: Buffer): Buffer => {
   return end < 0 ? field : field.subarray(0, end);
 };
 
-function octal(block: Buffer, at: number, length: number, what: string): number {
-  const digits = /^ *([0-7]+)[ \0]*$/.exec(block.toString('latin1', at, at + length))?.[1];
-  if (digits === undefined) throw invalid(`tar archive has a header with a malformed ${what}`);
-  return Number.parseInt(digits, 8);
+const isFiller = (byte: number | undefined): boolean => byte === 0x20 || byte === 0;
+
+/** Spaces, digits, then spaces and NULs: what every reader takes for the same number. */
+function octal(block: Buffer, from: number, length: number, what: string): number {
+  const end = from + length;
+  let at = from;
+  while (at < end && block[at] === 0x20) at++;
+  const first = at;
+  let value = 0;
+  for (let digit = block[at] as number; at < end && digit >= 0x30 && digit <= 0x37; digit = block[++at] as number) {
+    value = value * 8 + digit - 0x30;
+  }
+  const digits = at - first;
+  while (at < end && isFiller(block[at])) at++;
+  if (digits === 0 || at < end) throw invalid(`tar archive has a header with a malformed ${what}`);
+  return value;
 }
 
 function checksum(block: Buffer): number {
@@ -40,8 +53,8 @@ export function readHeader(block: Buffer): TarHeader {
   const isUstar = magic.equals(USTAR);
   if (!isUstar && !magic.equals(GNU)) throw invalid('tar archive has a header of an unknown format');
   const own = untilNul(block.subarray(0, 100));
-  const prefix = isUstar ? untilNul(block.subarray(345, 500)) : Buffer.alloc(0);
-  const name = decodeName(prefix.length > 0 ? Buffer.concat([prefix, Buffer.from('/'), own]) : own);
+  const hasPrefix = isUstar && block[345] !== 0;
+  const name = decodeName(hasPrefix ? Buffer.concat([untilNul(block.subarray(345, 500)), SLASH, own]) : own);
   const flag = String.fromCharCode(block[156] as number);
   return { flag: flag === '\0' ? '0' : flag, name, size: octal(block, 124, 12, 'size') };
 }

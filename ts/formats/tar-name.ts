@@ -5,6 +5,7 @@ import { quote } from './quote.js';
 const MAX_NAME = 4096;
 const MAX_SEGMENT = 255;
 const MAX_SEGMENTS = 128;
+const ASCII = /^[ -~]*$/;
 
 /** Bytes of a name as text. Throws `invalid` unless they are UTF-8: replacement characters would make two names one. */
 export function decodeName(bytes: Uint8Array): string {
@@ -24,10 +25,14 @@ export function checkName(name: string, isDirectory: boolean): string {
   return path;
 }
 
+/** In bytes of UTF-8, of which a unit of a string takes one to three. */
+const isLonger = (text: string, max: number): boolean =>
+  text.length > max || (3 * text.length > max && Buffer.byteLength(text) > max);
+
 function problemOf(path: string): string | undefined {
   if (path === '') return 'is empty';
-  if (path.length > MAX_NAME || Buffer.byteLength(path) > MAX_NAME) return `is longer than ${MAX_NAME} bytes`;
-  if (/\p{Cc}/u.test(path)) return 'has control characters';
+  if (isLonger(path, MAX_NAME)) return `is longer than ${MAX_NAME} bytes`;
+  if (!ASCII.test(path) && /\p{Cc}/u.test(path)) return 'has control characters';
   if (path.includes('\\')) return 'has a backslash';
   if (path.startsWith('/') || /^[A-Za-z]:/.test(path)) return 'is absolute';
   const segments = path.split('/');
@@ -35,13 +40,14 @@ function problemOf(path: string): string | undefined {
   for (const segment of segments) {
     if (segment === '') return path.endsWith('/') ? 'ends with a slash' : 'has an empty segment';
     if (segment === '.' || segment === '..') return 'has a segment of dots';
-    if (Buffer.byteLength(segment) > MAX_SEGMENT) return `has a segment of more than ${MAX_SEGMENT} bytes`;
+    if (isLonger(segment, MAX_SEGMENT)) return `has a segment of more than ${MAX_SEGMENT} bytes`;
   }
   return undefined;
 }
 
 /** Names that are one on some file system: Unicode-equal ones, and those that differ in case. */
-export const collisionKey = (path: string): string => path.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC');
+export const collisionKey = (path: string): string =>
+  ASCII.test(path) ? path.toLowerCase() : path.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC');
 
 /** Refuses the second entry of a name. */
 export class NameSet {

@@ -29,13 +29,16 @@ class Feeder {
   private readonly source: AsyncIterator<Uint8Array>;
   private failure: { readonly reason: unknown } | undefined;
   private closed = false;
+  private wake: (() => void) | undefined;
 
   constructor(source: AsyncIterable<Uint8Array>, limits: TarLimits) {
     this.gate = new TarGate(limits);
     this.parser = extract();
     this.parser.once('close', () => {
       this.closed = true;
+      this.wake?.();
     });
+    this.parser.on('drain', () => this.wake?.());
     this.source = source[Symbol.asyncIterator]();
   }
 
@@ -74,8 +77,8 @@ class Feeder {
 
   private drained(): Promise<void> {
     return new Promise((resolve) => {
-      this.parser.once('drain', resolve);
-      this.parser.once('close', resolve);
+      if (this.closed) resolve();
+      this.wake = resolve;
     });
   }
 }
@@ -83,11 +86,14 @@ class Feeder {
 /** An entry's bytes. Leaving the loop early must not destroy the entry's stream: that would end the whole archive. */
 class Body {
   private readonly pieces: AsyncIterator<Uint8Array>;
+  private readonly isEmpty: boolean;
   private left: number;
   private readonly explain: (cause: unknown) => unknown;
 
   constructor(stream: AsyncIterable<Uint8Array>, size: number, explain: (cause: unknown) => unknown) {
     this.pieces = stream[Symbol.asyncIterator]();
+    // The parser does not wait for anyone to read nothing.
+    this.isEmpty = size === 0;
     this.left = size;
     this.explain = explain;
   }
@@ -101,6 +107,7 @@ class Body {
   }
 
   private async next(): Promise<Uint8Array | undefined> {
+    if (this.isEmpty) return undefined;
     const { done, value } = await this.pieces.next().catch((cause: unknown) => {
       throw this.explain(cause);
     });
