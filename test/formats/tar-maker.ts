@@ -8,6 +8,8 @@ export interface BlockFields {
   /** A number, or the field's own text. */
   readonly size?: number | string;
   readonly magic?: string;
+  readonly mode?: string;
+  readonly time?: string;
   readonly checksum?: string;
 }
 
@@ -18,10 +20,10 @@ export function block(fields: BlockFields = {}): Uint8Array {
   const out = Buffer.alloc(512);
   const name = fields.name ?? 'package/package.json';
   out.set(typeof name === 'string' ? utf8(name).subarray(0, 100) : name.subarray(0, 100));
-  out.write(`0000644\0${'0000000\0'.repeat(2)}`, 100, 'latin1');
+  out.write(`${fields.mode ?? '0000644\0'}${'0000000\0'.repeat(2)}`, 100, 'latin1');
   const { size = 0 } = fields;
   out.write(typeof size === 'string' ? size : octal(size, 11), 124, 'latin1');
-  out.write(octal(0, 11), 136, 'latin1');
+  out.write(fields.time ?? octal(0, 11), 136, 'latin1');
   out.write(fields.flag ?? '0', 156, 'latin1');
   out.write(fields.magic ?? 'ustar\u000000', 257, 'latin1');
   out.write(fields.prefix ?? '', 345, 'utf8');

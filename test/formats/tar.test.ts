@@ -239,6 +239,9 @@ describe('readTar refuses', () => {
     ['a wrong checksum', archive(make.block({ checksum: '0000000\0' })), 'checksum'],
     ['a checksum that is no number', archive(make.block({ checksum: 'abcdefg\0' })), 'checksum'],
     ['an unknown format', archive(make.block({ magic: '\0'.repeat(8) })), 'unknown format'],
+    ['M5: GNU fields where others see a prefix', archive(make.block({ magic: 'ustar  \0', prefix: 'q' })), 'unknown format'],
+    ['M5: a mode that is no number', archive(make.block({ mode: 'rw-r--r-' })), 'malformed mode'],
+    ['M5: a time that is no number', archive(make.block({ time: '00000000009\0' })), 'malformed time'],
     ['plain text', utf8('not a tar archive '.repeat(100)), 'malformed checksum'],
   ];
 

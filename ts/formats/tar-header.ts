@@ -1,4 +1,4 @@
-import { invalid } from '../errors/registry-error.js';
+import { invalid, type RegistryError } from '../errors/registry-error.js';
 import { quote } from './quote.js';
 import { decodeName } from './tar-name.js';
 
@@ -21,10 +21,11 @@ const untilNul = (field: Buffer): Buffer => {
   return end < 0 ? field : field.subarray(0, end);
 };
 
+const malformed = (what: string): RegistryError => invalid(`tar archive has a header with a malformed ${what}`);
 const isFiller = (byte: number | undefined): boolean => byte === 0x20 || byte === 0;
 
-/** Spaces, digits, then spaces and NULs: what every reader takes for the same number. */
-function octal(block: Buffer, from: number, length: number, what: string): number {
+/** Spaces, digits, then spaces and NULs: what every reader takes for the same number; undefined where there are no digits. */
+function octalOrBlank(block: Buffer, from: number, length: number, what: string): number | undefined {
   const end = from + length;
   let at = from;
   while (at < end && block[at] === 0x20) at++;
@@ -35,8 +36,30 @@ function octal(block: Buffer, from: number, length: number, what: string): numbe
   }
   const digits = at - first;
   while (at < end && isFiller(block[at])) at++;
-  if (digits === 0 || at < end) throw invalid(`tar archive has a header with a malformed ${what}`);
+  if (at < end) throw malformed(what);
+  return digits === 0 ? undefined : value;
+}
+
+function octal(block: Buffer, from: number, length: number, what: string): number {
+  const value = octalOrBlank(block, from, length, what);
+  if (value === undefined) throw malformed(what);
   return value;
+}
+
+/** Fields that say nothing about content, and at which some readers stop all the same: octal, blank, or GNU's base 256. */
+const OTHER_NUMBERS = [
+  ['mode', 100, 8],
+  ['owner', 108, 8],
+  ['group', 116, 8],
+  ['time', 136, 12],
+  ['device', 329, 8],
+  ['device', 337, 8],
+] as const;
+
+function checkOtherNumbers(block: Buffer): void {
+  for (const [what, from, length] of OTHER_NUMBERS) {
+    if (block[from] !== 0x80 && block[from] !== 0xff) octalOrBlank(block, from, length, what);
+  }
 }
 
 function checksum(block: Buffer): number {
@@ -51,7 +74,9 @@ export function readHeader(block: Buffer): TarHeader {
   if (octal(block, 148, 8, 'checksum') !== checksum(block)) throw invalid('tar archive has a header with a wrong checksum');
   const magic = block.subarray(257, 265);
   const isUstar = magic.equals(USTAR);
-  if (!isUstar && !magic.equals(GNU)) throw invalid('tar archive has a header of an unknown format');
+  // Where GNU keeps other things, some readers see the beginning of a name.
+  if (!isUstar && !(magic.equals(GNU) && block[345] === 0)) throw invalid('tar archive has a header of an unknown format');
+  checkOtherNumbers(block);
   const own = untilNul(block.subarray(0, 100));
   const hasPrefix = isUstar && block[345] !== 0;
   const name = decodeName(hasPrefix ? Buffer.concat([untilNul(block.subarray(345, 500)), SLASH, own]) : own);
