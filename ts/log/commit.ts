@@ -29,6 +29,10 @@ interface Evaluated<S> {
   readonly rest: readonly Member<S>[];
 }
 
+/** Failures that trying again may mend. */
+const isPassing = (error: unknown): error is StorageError =>
+  error instanceof StorageError && error.kind !== 'full' && error.kind !== 'denied' && error.kind !== 'invalid';
+
 /** Some members' changes on their way into one entry (design §1.1, steps 2 to 5). */
 export class CommitBatch<S> {
   private readonly log: Log<S>;
@@ -203,17 +207,12 @@ export class CommitBatch<S> {
     const key = this.context.slot(this.log.key, n);
     const ifAbsent = !this.context.mutants.has('unconditional-create');
     for (let round = 0; ; round += 1) {
-      try {
-        const answer = await this.context.driver.write(key, bytes, { ifAbsent });
-        if (answer === 'written') return true;
-      } catch (error) {
-        if (!(error instanceof StorageError)) throw error;
-        if (error.kind === 'full' || error.kind === 'denied' || error.kind === 'invalid') throw error;
-        if (error.kind !== 'conflict') this.unknown = true;
-      }
-      const there = await this.log.readSlot(n);
-      if (there && this.isOwn(there)) return this.confirm(key, bytes);
-      if (there) {
+      const asked = await this.ask(key, bytes, ifAbsent);
+      if (asked === 'written') return true;
+      const there = await this.look(n);
+      // a lost answer to our own create: asking once more makes a folder sync what an interrupted call may not have synced
+      if (there && this.isOwn(there) && (asked === 'exists' || !this.unknown)) return true;
+      if (there && !this.isOwn(there)) {
         // whoever has the slot has it for ever: the own create cannot arrive any more
         this.unknown = false;
         return false;
@@ -224,10 +223,25 @@ export class CommitBatch<S> {
     }
   }
 
-  /** A retried request of our own had been applied. Asking once more makes a folder sync what an interrupted call may not have synced. */
-  private async confirm(key: string, bytes: Uint8Array): Promise<boolean> {
-    if (this.unknown) await this.context.driver.write(key, bytes, { ifAbsent: true });
-    return true;
+  /** Undefined: no telling. What trying again cannot mend is thrown. */
+  private async ask(key: string, bytes: Uint8Array, ifAbsent: boolean): Promise<'written' | 'exists' | undefined> {
+    try {
+      return await this.context.driver.write(key, bytes, { ifAbsent });
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      if (error.kind !== 'conflict') this.unknown = true;
+      return undefined;
+    }
+  }
+
+  /** The slot, if it can be read just now. */
+  private async look(n: number): Promise<RawEntry | undefined> {
+    try {
+      return await this.log.readSlot(n);
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      return undefined;
+    }
   }
 
   private isOwn(there: RawEntry): boolean {

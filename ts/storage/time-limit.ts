@@ -13,10 +13,10 @@ export function withTimeLimit(driver: StorageDriver, clock: Clock, milliseconds:
     call: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> => {
     const limit = new AbortController();
-    const late = new StorageError(kind, 'the store did not answer in time');
     return new Promise<T>((resolve, reject) => {
       const stop = () => limit.abort(outer?.reason);
       const timer = clock.after(milliseconds, () => {
+        const late = new StorageError(kind, 'the store did not answer in time');
         limit.abort(late);
         reject(late);
       });

@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import type { Mutant } from '../../ts/log/mutant.js';
+import { explore, type Found, random, replay, type Scenario } from './schedules.js';
+
+export type Mutants = ReadonlySet<Mutant>;
+
+const whole = Boolean(process.env['REQUIRE_CLIENTS']);
+/** CI looks at everything with three switches; by hand two are quick. */
+const PREEMPTIONS = Number(process.env['MODEL_PREEMPTIONS'] ?? (whole ? 3 : 2));
+const SECONDS = Number(process.env['MODEL_SECONDS'] ?? (whole ? 5 : 1));
+const SEED = Number(process.env['MODEL_SEED'] ?? 1);
+const REPLAY = process.env['MODEL_REPLAY'];
+const NOTHING: Found = { schedules: 0, wrong: undefined, replay: undefined, trace: [] };
+
+const told = ({ wrong, replay: line, trace }: Found): string =>
+  `${wrong}\n  replay: MODEL_REPLAY='${line}' npx vitest run --config test/vitest.config.ts test/models\n  ${trace.join('\n  ')}`;
+
+async function randomFor(scenario: Scenario): Promise<Found> {
+  const end = performance.now() + SECONDS * 1000;
+  let schedules = 0;
+  for (let seed = SEED; performance.now() < end; seed += 50) {
+    const found = await random(scenario, seed, 50);
+    schedules += found.schedules;
+    if (found.wrong !== undefined) return { ...found, schedules };
+  }
+  return { ...NOTHING, schedules };
+}
+
+/** Random schedules first: they find in a second what lies many switches deep. */
+async function hunt(scenario: Scenario): Promise<Found> {
+  const lucky = await random(scenario, SEED, 4000);
+  return lucky.wrong === undefined ? explore(scenario, 3, 4000) : lucky;
+}
+
+/** `make` names its scenario; mutants are told apart in replay lines by what stands behind a `+`. */
+const named = (make: (mutants: Mutants) => Scenario, mutants: readonly Mutant[]): Scenario => {
+  const scenario = make(new Set(mutants));
+  return { ...scenario, name: [scenario.name, ...mutants].join('+') };
+};
+
+/** Every schedule of the real code with few switches, then random ones; and the same with each of `mutants` switched on, which must be noticed. */
+export function checkScenario(make: (mutants: Mutants) => Scenario, mutants: readonly Mutant[]): void {
+  const variants = [named(make, []), ...mutants.map((mutant) => named(make, [mutant]))];
+  const [honest, ...broken] = variants as [Scenario, ...Scenario[]];
+  if (REPLAY !== undefined) {
+    replayOne(variants, REPLAY);
+    return;
+  }
+  describe(`the real code: ${honest.name}`, () => {
+    it(`holds with up to ${PREEMPTIONS} preemptions, in every schedule, and in random ones`, { timeout: 300_000 }, async () => {
+      const found = await explore(honest, PREEMPTIONS);
+      expect(found.wrong, told(found)).toBeUndefined();
+      const more = await randomFor(honest);
+      expect(more.wrong, told(more)).toBeUndefined();
+      // a scenario without races proves nothing
+      expect(found.schedules).toBeGreaterThan(20);
+      console.log(`${honest.name}: ${found.schedules} schedules, ${more.schedules} random ones`);
+    });
+    for (const scenario of broken) {
+      it(`notices ${scenario.name}`, { timeout: 120_000 }, async () => {
+        const found = await hunt(scenario);
+        expect(found.wrong, `not noticed in ${found.schedules} schedules`).toBeDefined();
+      });
+    }
+  });
+}
+
+function replayOne(variants: readonly Scenario[], line: string): void {
+  const scenario = variants.find(({ name }) => line.startsWith(`${name} `));
+  it.skipIf(!scenario)(`replays ${line}`, async () => {
+    const found = scenario ? await replay(scenario, line.slice(scenario.name.length + 1)) : NOTHING;
+    console.log(found.trace.join('\n'));
+    expect(found.wrong).toBeUndefined();
+  });
+}
