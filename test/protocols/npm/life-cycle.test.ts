@@ -152,7 +152,12 @@ describe('npm 11: unpublish one version', () => {
   it('asks hooks, which may veto', async () => {
     const asked: string[] = [];
     const hooked = await registry({
-      hooks: { beforeDelete: async ({ metadata }) => (asked.push(metadata.version), { allowed: false, reason: 'keep it' }) },
+      hooks: {
+        beforeDelete: async ({ metadata }) => {
+          asked.push(metadata.version);
+          return { allowed: false, reason: 'keep it' };
+        },
+      },
     });
     await hooked.publish({ name: 'pkg', version: '1.0.0' });
     const { _rev } = (await hooked.get('/pkg')).json;

@@ -221,6 +221,35 @@ describe('npm 37: names', () => {
   });
 });
 
+describe('npm 29: limits', () => {
+  it('a body that is announced too large is a 413 in JSON, before a byte is read', async () => {
+    const headers = { 'content-type': 'application/json', 'content-length': String(3 * 1024 ** 3) };
+    const body = (async function* () {
+      yield new TextEncoder().encode('{');
+      throw new Error('read');
+    })();
+    const answer = await npm.request('PUT', '/a', { token: npm.token, headers, body });
+    expect([answer.status, answer.headers['content-type']]).toEqual([413, 'application/json']);
+    expect(answer.json.error).toBeTruthy();
+  });
+
+  it('a manifest that is too large is refused, and nothing is kept', async () => {
+    const versions = { '1.0.0': { name: 'a', version: '1.0.0', x: 'x'.repeat(3 * 1024 ** 2) } };
+    expect((await npm.publish({ name: 'a', version: '1.0.0' }, { document: { versions } })).status).toBe(413);
+    expect(await objects()).toBe(0);
+  });
+
+  it('a body that breaks off is a 400, and nothing is kept', async () => {
+    const text = JSON.stringify(await publishBody({ name: 'a', version: '1.0.0' }));
+    const headers = { 'content-type': 'application/json' };
+    for (const length of [10, Math.floor(text.length / 2), text.length - 1]) {
+      const answer = await npm.request('PUT', '/a', { token: npm.token, headers, body: text.slice(0, length) });
+      expect(answer.status, `${length}`).toBe(400);
+    }
+    expect(await objects()).toBe(0);
+  });
+});
+
 describe('hooks', () => {
   it('a veto is a 403 with its reason and leaves nothing', async () => {
     const vetoed = await registry({

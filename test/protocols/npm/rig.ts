@@ -52,6 +52,7 @@ export interface Registry {
     options?: { password?: string; email?: string; admin?: boolean; readonly?: boolean; cidr?: string[] },
   ): Promise<string>;
   readonly driver: SynchronousMemoryDriver;
+  readonly space: Space<NpmState>;
   readonly faults: unknown[];
   /** The first user's token. */
   readonly token: string;
@@ -232,6 +233,7 @@ export async function registry(options: RegistryOptions = {}): Promise<Registry>
       }),
     user,
     driver,
+    space,
     faults,
     token,
     close: async () => {

@@ -213,7 +213,8 @@ const LINE_BREAK = 0x0a;
 
 /** Where the abbreviated part of a stored manifest ends: the index of the comma before the line break, and of the first byte behind the break. */
 export function cut(manifest: Uint8Array): { readonly short: number; readonly rest: number } {
-  const at = manifest.indexOf(LINE_BREAK);
+  // Buffer's own search is much faster than that of Uint8Array.
+  const at = Buffer.prototype.indexOf.call(manifest, LINE_BREAK);
   if (at < 1) throw new RegistryError('internal', 'stored manifest without its line break');
   return { short: at - 1, rest: at + 1 };
 }

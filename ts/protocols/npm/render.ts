@@ -1,7 +1,7 @@
-import { concat, utf8 } from '../../lib/bytes.js';
 import { cut } from './manifest.js';
-import { type NpmName, tarballName } from './names.js';
+import type { NpmName } from './names.js';
 import { liveReleases, type NpmRelease, type NpmState, tarballOf } from './state.js';
+import { Writer } from './writer.js';
 
 export interface Person {
   readonly name: string;
@@ -9,7 +9,7 @@ export interface Person {
   readonly email: string;
 }
 
-/** All that a document is made of. */
+/** All that a document is made of. Tarball URLs lie below `baseUrl`, as unpublish needs them. */
 export interface RenderInput {
   readonly name: NpmName;
   readonly state: NpmState;
@@ -22,75 +22,87 @@ export interface RenderInput {
   readonly readme: string | undefined;
 }
 
-type Part = string | Uint8Array;
-
-/** Text and bytes joined with one copy each. */
-function joined(parts: readonly Part[]): Uint8Array {
-  const out: Uint8Array[] = [];
-  let words = '';
-  for (const part of parts) {
-    if (typeof part === 'string') words += part;
-    else {
-      if (words !== '') out.push(utf8(words));
-      words = '';
-      out.push(part);
-    }
-  }
-  if (words !== '') out.push(utf8(words));
-  return concat(out);
-}
-
 const q = (value: unknown): string => JSON.stringify(value);
-const iso = (milliseconds: number): string => q(new Date(milliseconds).toISOString());
+const iso = (milliseconds: number): string => `"${new Date(milliseconds).toISOString()}"`;
 const object = (members: Iterable<string>): string => `{${[...members].join(',')}}`;
-
-/** Where a tarball lies: below the registry's base, as unpublish needs it. */
-export const tarballUrl = (baseUrl: string, name: NpmName, version: string): string =>
-  `${baseUrl}/${name.full}/-/${encodeURIComponent(tarballName(name, version))}`;
 
 /** `sha512-<base64>` from hex. */
 export const integrityOf = (sha512: string): string => `sha512-${Buffer.from(sha512, 'hex').toString('base64')}`;
 
-function dist({ baseUrl, name }: RenderInput, release: NpmRelease): string {
+/** What is the same for all versions of a document, as JSON text. */
+interface Common {
+  readonly input: RenderInput;
+  /** What tarball URLs begin with, without its closing quote. */
+  readonly tarballs: string;
+  readonly people: Map<string, string>;
+}
+
+const commonOf = (input: RenderInput): Common => ({
+  input,
+  tarballs: q(`${input.baseUrl}/${input.name.full}/-/${input.name.bare}-`).slice(0, -1),
+  people: new Map(),
+});
+
+/** By hand, because a package may have thousands of versions: digests, signatures and canonical versions have nothing to escape. */
+function dist({ tarballs }: Common, release: NpmRelease): string {
   const file = tarballOf(release);
   if (!file) return '{}';
   const { sha512, sha1 } = file.digests;
-  return q({
-    ...(sha512 === undefined ? {} : { integrity: integrityOf(sha512) }),
-    ...(sha1 === undefined ? {} : { shasum: sha1 }),
-    tarball: tarballUrl(baseUrl, name, release.version),
-    fileCount: file.data.fileCount,
-    unpackedSize: file.data.unpackedSize,
-    ...(file.data.signatures ? { signatures: file.data.signatures } : {}),
-  });
+  const { fileCount, unpackedSize, signatures } = file.data;
+  const integrity = sha512 === undefined ? '' : `"integrity":"${integrityOf(sha512)}",`;
+  const shasum = sha1 === undefined ? '' : `"shasum":"${sha1}",`;
+  const signed = signatures?.map(({ keyid, sig }) => `{"keyid":"${keyid}","sig":"${sig}"}`).join(',');
+  const rest = `"fileCount":${fileCount},"unpackedSize":${unpackedSize}${signed === undefined ? '' : `,"signatures":[${signed}]`}`;
+  return `{${integrity}${shasum}"tarball":${tarballs}${release.version}.tgz",${rest}}`;
 }
 
 const deprecation = (release: NpmRelease): string =>
   release.status === 'yanked' ? `,"deprecated":${q(release.reason || 'this version has been withdrawn')}` : '';
 
+function personOf({ input, people }: Common, userId: string): string {
+  const known = people.get(userId) ?? q(input.person(userId));
+  people.set(userId, known);
+  return known;
+}
+
+/** Bytes that a version takes beside its manifest, roughly. */
+const BESIDE = 640;
+
+/** Writes a version's manifest behind what is written already. */
+type WriteManifest = (out: Writer, common: Common, release: NpmRelease, before: string) => void;
+
 /** The part of a manifest that installers need. */
-function shortManifest(input: RenderInput, release: NpmRelease): Part[] {
-  const bytes = input.manifest(release);
-  return [bytes.subarray(0, cut(bytes).short), `,"dist":${dist(input, release)}${deprecation(release)}}`];
-}
+const shortManifest: WriteManifest = (out, common, release, before) => {
+  const bytes = common.input.manifest(release);
+  out.text(before);
+  out.bytes(bytes, 0, cut(bytes).short);
+  out.text(`,"dist":${dist(common, release)}${deprecation(release)}}`);
+};
 
-function longManifest(input: RenderInput, release: NpmRelease): Part[] {
-  const bytes = input.manifest(release);
+const longManifest: WriteManifest = (out, common, release, before) => {
+  const bytes = common.input.manifest(release);
   const { short, rest } = cut(bytes);
-  const by = input.person(release.publishedBy);
-  const own = `,"dist":${dist(input, release)}${deprecation(release)},"_npmUser":${q(by)},`;
-  return [bytes.subarray(0, short), own, bytes.subarray(rest)];
-}
+  out.text(before);
+  out.bytes(bytes, 0, short);
+  out.text(`,"dist":${dist(common, release)}${deprecation(release)},"_npmUser":${personOf(common, release.publishedBy)},`);
+  out.bytes(bytes, rest, bytes.byteLength);
+};
 
-function versions(input: RenderInput, manifest: (input: RenderInput, release: NpmRelease) => Part[]): Part[] {
-  const parts: Part[] = ['"versions":{'];
-  let separator = '';
+function versions(out: Writer, input: RenderInput, write: WriteManifest): void {
+  const common = commonOf(input);
+  let separator = '"versions":{';
   for (const release of liveReleases(input.state)) {
-    parts.push(`${separator}${q(release.version)}:`, ...manifest(input, release));
+    write(out, common, release, `${separator}"${release.version}":`);
     separator = ',';
   }
-  parts.push('}');
-  return parts;
+  out.text(separator === ',' ? '}' : '"versions":{}');
+}
+
+/** A writer with room for all versions. */
+function writerFor({ state, manifest }: RenderInput): Writer {
+  let room = 16 * 1024;
+  for (const release of liveReleases(state)) room += manifest(release).byteLength + BESIDE;
+  return new Writer(room);
 }
 
 function distTags({ tags }: NpmState): string {
@@ -99,9 +111,9 @@ function distTags({ tags }: NpmState): string {
 
 /** Publish times of every version: clients enforce minimum release ages with them, and a version without one would count as old enough. */
 function times(state: NpmState): string {
-  const members = [`"created":${iso(state.createdAt)}`, `"modified":${iso(state.modifiedAt)}`];
-  for (const { version, publishedAt } of liveReleases(state)) members.push(`${q(version)}:${iso(publishedAt)}`);
-  return object(members);
+  let members = `{"created":${iso(state.createdAt)},"modified":${iso(state.modifiedAt)}`;
+  for (const { version, publishedAt } of liveReleases(state)) members += `,"${version}":${iso(publishedAt)}`;
+  return `${members}}`;
 }
 
 /** The release that stands for the package: `latest`, or else the last one published. */
@@ -130,25 +142,29 @@ function about(input: RenderInput): string {
 export function renderFull(input: RenderInput): Uint8Array {
   const { name, state, rev, person, readme } = input;
   const filename = state.data.readmeFilename;
-  return joined([
-    `{"_id":${q(name.full)},"_rev":${q(rev)},"name":${q(name.full)},${about(input)}"dist-tags":${distTags(state)},`,
-    ...versions(input, longManifest),
-    `,"time":${times(state)},"maintainers":${q(state.owners.map(person))},`,
-    readme === undefined ? '' : `"readme":${q(readme)},`,
-    filename === undefined ? '' : `"readmeFilename":${q(filename)},`,
-    `"users":${object(state.data.stars.map((id) => `${q(person(id).name)}:true`))},"_attachments":{}}`,
-  ]);
+  const out = writerFor(input);
+  out.text(`{"_id":${q(name.full)},"_rev":${q(rev)},"name":${q(name.full)},${about(input)}"dist-tags":${distTags(state)},`);
+  versions(out, input, longManifest);
+  out.text(`,"time":${times(state)},"maintainers":${q(state.owners.map(person))},`);
+  if (readme !== undefined) out.text(`"readme":${q(readme)},`);
+  if (filename !== undefined) out.text(`"readmeFilename":${q(filename)},`);
+  out.text(`"users":${object(state.data.stars.map((id) => `${q(person(id).name)}:true`))},"_attachments":{}}`);
+  return out.written();
 }
 
 /** The abbreviated packument: what an installation needs, and `time`. */
 export function renderAbbreviated(input: RenderInput): Uint8Array {
   const { name, state } = input;
-  return joined([
-    `{"name":${q(name.full)},"modified":${iso(state.modifiedAt)},"dist-tags":${distTags(state)},"time":${times(state)},`,
-    ...versions(input, shortManifest),
-    '}',
-  ]);
+  const out = writerFor(input);
+  out.text(`{"name":${q(name.full)},"modified":${iso(state.modifiedAt)},"dist-tags":${distTags(state)},"time":${times(state)},`);
+  versions(out, input, shortManifest);
+  out.text('}');
+  return out.written();
 }
 
 /** One version's manifest, all of it. */
-export const renderVersion = (input: RenderInput, release: NpmRelease): Uint8Array => joined(longManifest(input, release));
+export function renderVersion(input: RenderInput, release: NpmRelease): Uint8Array {
+  const out = new Writer(input.manifest(release).byteLength + BESIDE);
+  longManifest(out, commonOf(input), release, '');
+  return out.written();
+}
