@@ -13,7 +13,8 @@ export interface IRequestContext {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  readonly query: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Texts and lists of texts count; what else a parser makes of a query (Express nests objects) is passed over. */
+  readonly query: Readonly<Record<string, unknown>>;
   /** Undecoded path and query. Where `path` is its tail, the difference is the host's mount prefix. */
   readonly rawUrl?: string;
   /** `ReadableStream<Uint8Array>`, Node `Readable`, bytes, string, or what a framework has parsed already. */
