@@ -9,6 +9,7 @@ export interface BlockFields {
   readonly size?: number | string;
   readonly magic?: string;
   readonly mode?: string;
+  readonly link?: string;
   readonly time?: string;
   readonly checksum?: string;
 }
@@ -25,6 +26,7 @@ export function block(fields: BlockFields = {}): Uint8Array {
   out.write(typeof size === 'string' ? size : octal(size, 11), 124, 'latin1');
   out.write(fields.time ?? octal(0, 11), 136, 'latin1');
   out.write(fields.flag ?? '0', 156, 'latin1');
+  out.write(fields.link ?? '', 157, 'utf8');
   out.write(fields.magic ?? 'ustar\u000000', 257, 'latin1');
   out.write(fields.prefix ?? '', 345, 'utf8');
   out.fill(' ', 148, 156);

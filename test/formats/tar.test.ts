@@ -240,6 +240,7 @@ describe('readTar refuses', () => {
     ['a checksum that is no number', archive(make.block({ checksum: 'abcdefg\0' })), 'checksum'],
     ['an unknown format', archive(make.block({ magic: '\0'.repeat(8) })), 'unknown format'],
     ['M5: GNU fields where others see a prefix', archive(make.block({ magic: 'ustar  \0', prefix: 'q' })), 'unknown format'],
+    ['M5: a file with a link name', archive(make.block({ link: 'p/b' })), 'link name'],
     ['M5: a mode that is no number', archive(make.block({ mode: 'rw-r--r-' })), 'malformed mode'],
     ['M5: a time that is no number', archive(make.block({ time: '00000000009\0' })), 'malformed time'],
     ['plain text', utf8('not a tar archive '.repeat(100)), 'malformed checksum'],

@@ -76,6 +76,8 @@ export function readHeader(block: Buffer): TarHeader {
   const isUstar = magic.equals(USTAR);
   // Where GNU keeps other things, some readers see the beginning of a name.
   if (!isUstar && !(magic.equals(GNU) && block[345] === 0)) throw invalid('tar archive has a header of an unknown format');
+  // Nothing that is let through links to anything; some readers stop at a link's name all the same.
+  if (block[157] !== 0) throw invalid('tar archive has a header with a link name');
   checkOtherNumbers(block);
   const own = untilNul(block.subarray(0, 100));
   const hasPrefix = isUstar && block[345] !== 0;

@@ -1,0 +1,78 @@
+import { deflateRawSync, gzipSync, constants as zlib } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { RegistryError } from '../../ts/errors/registry-error.js';
+import { concat, utf8 } from '../../ts/lib/bytes.js';
+import { inspectTarball } from '../../ts/protocols/npm/tarball.js';
+import { inPieces } from '../formats/pieces.js';
+import { block, extension, file, globalPax, longName, pax } from '../formats/tar-maker.js';
+
+const MIB = 1024 ** 2;
+const MAX_GROWTH = 64 * MIB;
+
+/** One gzip member whose parts may be said any number of times without compressing them again. */
+async function* member(parts: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3);
+  yield* parts;
+}
+
+const deflated = (bytes: Uint8Array): Uint8Array => deflateRawSync(bytes, { level: 1, finishFlush: zlib.Z_FULL_FLUSH });
+function* times(bytes: Uint8Array, count: number): Generator<Uint8Array> {
+  for (let at = 0; at < count; at++) yield bytes;
+}
+function* chain(...parts: readonly Iterable<Uint8Array>[]): Generator<Uint8Array> {
+  for (const part of parts) yield* part;
+}
+
+const manifest = file('p/package.json', '{"name":"a","version":"1.0.0"}');
+const ZEROS = deflated(new Uint8Array(MIB));
+
+/** Entries named one after the other, deflated a thousand at a time. */
+function* numbered(count: number, make: (at: number) => Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < count; at += 1000) yield deflated(concat(Array.from({ length: 1000 }, (_, index) => make(at + index))));
+}
+
+/** Each endless or huge: what matters is how soon it is refused. */
+const bombs: Readonly<Record<string, () => AsyncIterable<Uint8Array>>> = {
+  '1 GiB of zeros in one file': () =>
+    member(chain([deflated(concat([manifest, block({ name: 'p/zeros', size: 1024 * MIB })]))], times(ZEROS, 1024))),
+  'one block repeated without end': () => member(times(deflated(new Uint8Array(512).fill(65)), 1 << 20)),
+  'zeros behind the end of the archive': () => member(chain([deflated(manifest)], times(ZEROS, 1024))),
+  'a million empty entries': () => member(numbered(1_000_000, (at) => block({ name: `p/${at}` }))),
+  'a flood of PAX headers': () =>
+    member(numbered(1_000_000, (at) => concat([pax(['comment', `${at}`]), block({ name: `p/${at}` })]))),
+  'a flood of global PAX headers': () => member(times(deflated(concat([...times(globalPax(['comment', 'x']), 500)])), 2000)),
+  'a PAX header of 100 MiB': () => member(chain([deflated(block({ flag: 'x', size: 100 * MIB }))], times(ZEROS, 100))),
+  'a name of 4 MiB': () => member([deflated(concat([longName(`p/${'n'.repeat(4 * MIB)}`), block({ name: 'x' })]))]),
+  'directories 2,000 deep': () => member([deflated(concat([pax(['path', `p/${'d/'.repeat(2000)}x`]), block({ name: 'x' })]))]),
+  'a sparse file of 8 EiB': () =>
+    member([deflated(concat([pax(['GNU.sparse.realsize', '9223372036854775807']), block({ name: 'p/x' })]))]),
+  'a declared size of 0 with a body': () =>
+    member([deflated(concat([manifest, block({ name: 'p/x', size: 0 }), new Uint8Array(512).fill(66)]))]),
+  'gzip in gzip in gzip': async function* () {
+    yield gzipSync(gzipSync(gzipSync(new Uint8Array(10 * MIB))));
+  },
+  'many gzip members': async function* () {
+    const one = gzipSync(concat([manifest, new Uint8Array(1024)]));
+    for (let at = 0; at < 10_000; at++) yield one;
+  },
+  'a long name header of 200 MiB that never comes': () => member([deflated(extension('L', utf8('x'), { size: 200 * MIB }))]),
+  'a package.json of 1 GiB': () =>
+    member(chain([deflated(block({ name: 'p/package.json', size: 1024 * MIB }))], times(ZEROS, 1024))),
+};
+
+describe('R1: bombs are refused in constant memory', () => {
+  it.each(Object.keys(bombs))('%s', async (name) => {
+    const source = (bombs[name] as () => AsyncIterable<Uint8Array>)();
+    const before = process.memoryUsage().rss;
+    let peak = before;
+    async function* watched() {
+      for await (const piece of source) {
+        peak = Math.max(peak, process.memoryUsage.rss());
+        yield* inPieces(piece);
+      }
+    }
+    const error: unknown = await inspectTarball(watched(), AbortSignal.timeout(20_000)).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(RegistryError);
+    expect(Math.max(peak, process.memoryUsage.rss()) - before).toBeLessThan(MAX_GROWTH);
+  });
+});
