@@ -93,7 +93,7 @@ describe('the rooms', () => {
 
 describe('the composition root', () => {
   const CONSTRUCTED =
-    /\bnew\s+(\w*Driver|\w*Space|\w*Repository|AuthManager|\w*Provider|DriverObjectStore|SmartRegistry|Users|UserDirectory)\s*[(<]/;
+    /\bnew\s+(\w*Driver|\w*Space|\w*Repository|AuthManager|(?!Guarded)\w*Provider|DriverObjectStore|SmartRegistry|Users|UserDirectory)\s*[(<]/;
 
   it('alone constructs drivers, spaces, repositories, providers and managers', () => {
     const left = (file: string) => ROOMS.indexOf(roomOf(file)) < ROOMS.indexOf('smart-registry');
@@ -157,7 +157,7 @@ describe('names and sources of chance', () => {
       ['node:worker_threads', ['auth', 'formats']],
     ]);
     const KNOWN =
-      /^node:(assert|async_hooks|buffer|crypto|events|module|net|os|path|stream|stream\/promises|stream\/web|string_decoder|timers\/promises|tty|url|util|zlib)$/;
+      /^node:(assert|assert\/strict|async_hooks|buffer|crypto|events|module|net|os|path|stream|stream\/promises|stream\/web|string_decoder|timers\/promises|tty|url|util|zlib)$/;
     const wrong = files.flatMap((file) =>
       importsOf(source.get(file) as string)
         .filter((specifier) => specifier.startsWith('node:'))

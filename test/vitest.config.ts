@@ -4,10 +4,11 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/build-before.ts'],
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 60_000,
     dangerouslyIgnoreUnhandledErrors: false,
-    reporters: ['default'],
+    reporters: ['default', './test/reporter.ts'],
   },
 });

@@ -189,7 +189,7 @@ export class SmartRegistry implements RawHandler {
     const head = context.method === 'HEAD';
     try {
       const { opened } = this;
-      if (!opened) throw unavailable('the registry is not running');
+      if (!opened) throw unavailable('the registry is starting or stopping');
       const located = locate(context);
       const found = placeOf(opened, context.method, located, chosen);
       if (!found) throw new RegistryError('not_found', 'nothing is mounted here');

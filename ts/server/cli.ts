@@ -77,7 +77,7 @@ async function otherCommand(args: readonly string[]): Promise<number> {
   const command = COMMAND_TABLE.find(({ words }) => words.every((word, at) => args[at] === word));
   if (!command) {
     const meant = nearest(args[0] ?? '', ['serve', ...COMMAND_TABLE.map(({ words }) => words[0] ?? '')]);
-    process.stderr.write(`entrepot: no such command: ${args.slice(0, 2).join(' ')}${meant ? `; did you mean ${meant}?` : ''}\n`);
+    process.stderr.write(`entrepot: no such command: ${args[0] ?? ''}${meant ? `; did you mean ${meant}?` : ''}\n`);
     return 2;
   }
   const spec = { ...SERVER_FLAGS, json: { type: 'boolean' }, ...command.flags } as FlagSpec;

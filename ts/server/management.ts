@@ -4,6 +4,7 @@ import { invalid, RegistryError } from '../errors/registry-error.js';
 import type { ProtocolInstance } from '../http/plugin.js';
 import { json, type Reply } from '../http/reply.js';
 import { type Call, type Param, type Query, type RequestBody, type Route, routesOf } from '../http/route.js';
+import { parseJson } from '../http/strict-json.js';
 import { historyOf } from '../packages/history.js';
 import type { Ruled } from '../packages/package-handle.js';
 import { PackageLifeCycle } from './life-cycle.js';
@@ -18,8 +19,9 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** A JSON object, or nothing at all. */
 export async function optionalFields(body: RequestBody): Promise<Fields> {
-  if (body.parsed === undefined && (body.length === 0 || (await body.bytes()).byteLength === 0)) return {};
-  const value = await body.json();
+  const bytes = body.parsed === undefined ? await body.bytes() : undefined;
+  if (bytes?.byteLength === 0) return {};
+  const value = bytes ? parseJson(bytes) : await body.json();
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid('The body must be a JSON object');
   return value as Fields;
 }

@@ -11,16 +11,19 @@ import { runWorkers } from './workers.js';
 export async function runServer(options: ServerOptions): Promise<number> {
   if (cluster.isWorker) return runWorker(options);
   if (options.workers > 1) return runParent(options);
-  const running = await serve(options);
+  const told = untilTold();
+  const running = await Promise.race([serve(options), told]);
+  if (!running) return 0;
   const { admin } = running.registry.parts.auth;
   if (admin?.token !== undefined) showToken(running.log, admin.token);
   showSetUp(running.log, running.url, running.registry.parts, options.registry.publicUrl);
-  await untilTold();
+  await told;
   return stopped(running);
 }
 
 /** The parent opens the storage once, so that its children find the administrator, the secret and the probe's result. */
 async function runParent(options: ServerOptions): Promise<number> {
+  const told = untilTold();
   const log = logOf(options);
   const registry = new SmartRegistry({ ...options.registry, onFault: (error, where) => log.fault(error, where) });
   await registry.init();
@@ -33,20 +36,20 @@ async function runParent(options: ServerOptions): Promise<number> {
   return runWorkers({
     count: options.workers,
     log,
-    told: untilTold(),
+    told,
     onListening: (url) => showSetUp(log, url, { repositories }, options.registry.publicUrl),
   });
 }
 
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process. */
-function untilTold(): Promise<void> {
+function untilTold(): Promise<undefined> {
   return new Promise((resolve) => {
     let told = false;
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.on(signal, () => {
         if (told) process.exit(1);
         told = true;
-        resolve();
+        resolve(undefined);
       });
     }
   });

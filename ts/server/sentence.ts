@@ -33,7 +33,9 @@ export function sentence(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code, address, port, syscall } = error as Error & { code?: string; address?: string; port?: number; syscall?: string };
   const known = code === undefined ? undefined : SYSTEM[code];
-  if (known && syscall === 'listen') return `${port === undefined ? 'the address' : `port ${port} on ${address}`} ${known}`;
+  // A worker's parent binds for it.
+  if (known && (syscall === 'listen' || syscall === 'bind'))
+    return `${port === undefined ? 'the address' : `port ${port} on ${address}`} ${known}`;
   if (known && syscall === 'getaddrinfo') return `the host name ${known}`;
   if (code === 'ENOSPC') return STORAGE.full;
   return error.message.split('\n')[0] ?? error.name;

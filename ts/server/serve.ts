@@ -49,14 +49,16 @@ export async function serve(options: ServerOptions, hooks: ServeHooks = {}): Pro
     log.fault(error, where);
   };
   const registry = new SmartRegistry({ ...options.registry, onFault });
-  await registry.init();
-  const running = new Running(options, registry, log, metrics, hooks);
+  const running = new Running(options, registry, log, metrics);
+  // The port comes first: a start that fails for it must not have made an administrator whose token nobody sees.
+  await running.listen();
   try {
-    await running.listen();
+    await registry.init();
   } catch (error) {
-    await registry.destroy();
+    await running.stop();
     throw error;
   }
+  running.open(hooks.allMetrics ?? (async (own) => [own]));
   for (const warning of registry.parts.storage.warnings) log.note('warn', warning);
   return running;
 }
@@ -69,23 +71,26 @@ class Running implements RunningServer {
   private readonly counted: Metrics;
   private readonly clock: Clock = systemRuntime.clock;
   private readonly server: Server;
-  private readonly house: House;
+  private house: RawHandler | undefined;
   private stopping: Promise<void> | undefined;
 
-  constructor(options: ServerOptions, registry: SmartRegistry, log: Log, metrics: Metrics, hooks: ServeHooks) {
+  constructor(options: ServerOptions, registry: SmartRegistry, log: Log, metrics: Metrics) {
     this.options = options;
     this.registry = registry;
     this.log = log;
     this.counted = metrics;
-    const all = hooks.allMetrics ?? (async (own: MetricsSnapshot) => [own]);
-    this.house = new House({
-      registry: registry.parts,
-      rest: registry,
-      rootTaken: registry.handles('/'),
-      serving: () => this.stopping === undefined,
-      metrics: async () => prometheusText(await all(metrics.snapshot())),
-    });
     this.server = harden(createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (req, res) => this.answer(req, res)));
+  }
+
+  /** From here on requests are answered; before, all are told to come again. */
+  open(all: NonNullable<ServeHooks['allMetrics']>): void {
+    this.house = new House({
+      registry: this.registry.parts,
+      rest: this.registry,
+      rootTaken: this.registry.handles('/'),
+      serving: () => this.stopping === undefined,
+      metrics: async () => prometheusText(await all(this.counted.snapshot())),
+    });
   }
 
   metrics(): MetricsSnapshot {
@@ -126,7 +131,7 @@ class Running implements RunningServer {
     let answer: RawResponse | undefined;
     const handler: RawHandler = {
       handle: async (context) => {
-        answer = await this.house.handle(context);
+        answer = await (this.house ?? this.registry).handle(context);
         return answer;
       },
     };

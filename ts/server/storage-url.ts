@@ -22,6 +22,7 @@ export function parseStorage(url: string, path: string, problems: ConfigProblem[
 }
 
 function parseS3(url: URL, refuse: (message: string) => StorageConfig): StorageConfig {
+  if (url.hostname === '') return refuse('s3:// needs a bucket');
   if (url.username || url.password) return refuse('S3 credentials come from the AWS variables and profiles, not from the URL');
   const unknown = [...url.searchParams.keys()].filter((key) => key !== 'endpoint' && key !== 'region');
   if (unknown.length > 0) return refuse(`s3:// knows endpoint and region, not ${unknown.join(', ')}`);

@@ -1,0 +1,171 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { bearer, run, scratch, startServer } from './launch.js';
+import { publish } from './publish.js';
+
+async function shop() {
+  const storage = ['--storage', `file:${scratch()}`];
+  const server = await startServer(storage);
+  const entrepot = async (...args: string[]) => {
+    const { code, out, err } = await run([...args, ...storage, '--json']);
+    expect(err).toBe('');
+    expect(code).toBe(0);
+    return out
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line));
+  };
+  const ask = async (path: string, token = server.token, init: RequestInit = {}) => {
+    const response = await fetch(server.url + path, { ...init, headers: bearer(token) });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+  return { storage, server, entrepot, ask };
+}
+
+describe('commands beside a running server', () => {
+  it('make users and tokens that work at once, and void them at once', async () => {
+    const { entrepot, ask, storage } = await shop();
+    const added = await run(['user', 'add', 'bob', '--password-stdin', ...storage], {}, 'a-long-enough-password\n');
+    expect(added).toMatchObject({ code: 0, out: 'added bob\n', err: '' });
+    const [made] = await entrepot('token', 'create', 'bob', '--name', 'ci', '--readonly');
+    expect((await ask('/npm/-/whoami', made.token)).body).toEqual({ username: 'bob' });
+    const [tokens] = await entrepot('token', 'list', 'bob');
+    expect(tokens).toMatchObject([{ id: made.id, name: 'ci', readonly: true }]);
+    expect(JSON.stringify(tokens)).not.toContain(made.token);
+    await entrepot('token', 'revoke', 'bob', made.id);
+    expect((await ask('/npm/-/whoami', made.token)).status).toBe(401);
+    expect((await entrepot('user', 'list'))[0].map(({ name }: { name: string }) => name)).toEqual(['admin', 'bob']);
+  });
+
+  it('limit a token as they are told', async () => {
+    const { entrepot, server, ask } = await shop();
+    await entrepot('user', 'add', 'ci');
+    const [made] = await entrepot(
+      'token',
+      'create',
+      'ci',
+      '--scope',
+      'npm:package:@team/*:write',
+      '--scope',
+      'npm:package:*:read',
+      '--ttl',
+      '60',
+    );
+    await publish(`${server.url}/npm`, made.token, '@team/tool', '1.0.0');
+    await expect(publish(`${server.url}/npm`, made.token, 'other', '1.0.0')).rejects.toThrow(/^publish: 403/);
+    expect((await ask('/npm/@team%2ftool', made.token)).status).toBe(200);
+  });
+
+  it('list, yank, restore and delete what the server serves', async () => {
+    const { entrepot, server, ask } = await shop();
+    await publish(`${server.url}/npm`, server.token, '@acme/hello', '1.0.0', 'public');
+    await publish(`${server.url}/npm`, server.token, '@acme/hello', '1.1.0');
+    expect(await entrepot('list')).toEqual([[{ name: 'npm', protocol: 'npm', path: '/npm/' }]]);
+    expect((await entrepot('list', 'npm'))[0]).toMatchObject([{ name: '@acme/hello', visibility: 'public' }]);
+    const versions = async () => (await ask('/npm/@acme%2fhello')).body['versions'] as Record<string, { deprecated?: string }>;
+
+    await entrepot('yank', 'npm', '@acme/hello', '1.0.0', '--reason', 'do not use');
+    expect((await versions())['1.0.0']?.deprecated).toBe('do not use');
+    const [shown] = await entrepot('list', 'npm', '@acme/hello');
+    expect(shown.rows.map(({ version, status }: Record<string, string>) => [version, status])).toEqual([
+      ['1.0.0', 'yanked'],
+      ['1.1.0', 'published'],
+    ]);
+    await entrepot('yank', 'npm', '@acme/hello', '1.0.0', '--undo');
+    expect((await versions())['1.0.0']?.deprecated).toBeUndefined();
+
+    await entrepot('delete', 'npm', '@acme/hello', '1.1.0');
+    expect(Object.keys(await versions())).toEqual(['1.0.0']);
+    expect((await ask('/npm/@acme%2fhello')).body['dist-tags']).toEqual({ latest: '1.0.0' });
+    const types = (await entrepot('history', 'npm', '@acme/hello')).map(
+      ({ type, by }) => `${type} ${by === 'system' ? 'operator' : 'user'}`,
+    );
+    expect(types).toEqual([
+      'publish user',
+      'visibility user',
+      'publish user',
+      'status operator',
+      'status operator',
+      'delete operator',
+      'tag operator',
+    ]);
+    await entrepot('delete', 'npm', '@acme/hello');
+    expect((await ask('/npm/@acme%2fhello')).status).toBe(404);
+  });
+
+  it('collect and verify', async () => {
+    const { entrepot, server, storage } = await shop();
+    await publish(`${server.url}/npm`, server.token, 'left', '1.0.0');
+    expect(await entrepot('gc', '--dry-run')).toMatchObject([[{ repository: 'npm', objects: 1, condemned: 0 }]]);
+    expect(await entrepot('verify')).toMatchObject([{ problems: 0, objects: 1 }]);
+    const { readdirSync } = await import('node:fs');
+    const objects = join((storage[1] as string).slice('file:'.length), 'objects');
+    const [object = ''] = readdirSync(objects, { recursive: true, encoding: 'utf8' }).filter(
+      (name) => name.split('/').length === 3,
+    );
+    writeFileSync(join(objects, object), 'other bytes');
+    const damaged = await run(['verify', ...storage, '--json']);
+    expect(damaged.code).toBe(1);
+    expect(damaged.out).toMatch(/object-differs/);
+  });
+});
+
+describe('commands that cannot be', () => {
+  it.each([
+    [['lisst'], 2, /no such command: lisst; did you mean list\?/],
+    [['yank', 'npm'], 1, /usage: entrepot yank REPO NAME VERSION/],
+    [['list', '--storage', 'memory:'], 1, /memory: is empty in every process/],
+    [['token', 'create', 'x', '--ttl', 'long'], 1, /--ttl: must be a number of seconds/],
+    [['user', 'add', 'bob', '--adimn'], 1, /--adimn: no such option; did you mean --admin\?/],
+  ])('%j', async (args, code, message) => {
+    const found = await run([...args, ...(args.includes('--storage') ? [] : ['--storage', `file:${scratch()}`])]);
+    expect(found.code).toBe(code);
+    expect(found.err).toMatch(message);
+    expect(found.out).toBe('');
+  });
+
+  it('say what is not there', async () => {
+    const storage = ['--storage', `file:${scratch()}`];
+    expect(await run(['token', 'create', 'nobody', ...storage])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/user nobody not found\n$/),
+    });
+    expect(await run(['list', 'nothing', ...storage])).toMatchObject({
+      code: 1,
+      err: 'entrepot: repository nothing not found\n',
+    });
+    expect(await run(['history', 'npm', 'nothing', ...storage])).toMatchObject({
+      code: 1,
+      err: 'entrepot: package nothing not found\n',
+    });
+  });
+
+  it('show the token of the administrator whom they had to make', async () => {
+    const storage = ['--storage', `file:${scratch()}`];
+    const first = await run(['list', ...storage]);
+    expect(first.err).toMatch(/shown this once: ent_/);
+    expect((await run(['list', ...storage])).err).toBe('');
+  });
+});
+
+describe('help', () => {
+  it('lists commands, and the options of serve with their environment and defaults', async () => {
+    expect((await run(['--help'])).out).toMatch(/usage: entrepot COMMAND/);
+    const { out, code } = await run(['serve', '--help']);
+    expect(code).toBe(0);
+    for (const text of [
+      '--port',
+      'ENTREPOT_STORAGE',
+      'file:./data',
+      'ENTREPOT_SECRET',
+      'ENTREPOT_ADMIN_TOKEN',
+      'LOG_FORMAT',
+      '[8080]',
+      '[127.0.0.1]',
+    ])
+      expect(out).toContain(text);
+    expect((await run(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect((await run([])).code).toBe(2);
+  });
+});

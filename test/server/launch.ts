@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach } from 'vitest';
+
+export const CLI = fileURLToPath(new URL('../../dist/server/cli.js', import.meta.url));
+
+const started = new Set<ChildProcess>();
+const folders: string[] = [];
+
+afterEach(async () => {
+  for (const child of started) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await gone;
+  }
+  started.clear();
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder that is gone after the test. */
+export function scratch(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'entrepot-server-'));
+  folders.push(folder);
+  return folder;
+}
+
+/** Only what a program needs: no setting of the machine's own reaches the tests. */
+const clean = (env: Readonly<Record<string, string>>): Record<string, string> => ({
+  PATH: process.env['PATH'] ?? '',
+  HOME: tmpdir(),
+  ...env,
+});
+
+export interface Launched {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number>;
+  out(): string;
+  err(): string;
+  /** Log lines and announcements so far. */
+  lines(): readonly Record<string, unknown>[];
+  /** Resolves with the first line for which `test` holds. Fails when the program ends before. */
+  line(test: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>;
+}
+
+export function launch(args: readonly string[], env: Readonly<Record<string, string>> = {}, input = ''): Launched {
+  const child = spawn(process.execPath, [CLI, ...args], { env: clean(env), stdio: ['pipe', 'pipe', 'pipe'] });
+  started.add(child);
+  let [out, err] = ['', ''];
+  const waiting = new Set<() => void>();
+  const wake = (): void => {
+    for (const one of waiting) one();
+  };
+  child.stdout?.on('data', (chunk) => {
+    out += String(chunk);
+    wake();
+  });
+  child.stderr?.on('data', (chunk) => {
+    err += String(chunk);
+  });
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(input);
+  const exited = new Promise<number>((resolve) => {
+    child.once('close', (code) => {
+      resolve(code ?? -1);
+      wake();
+    });
+  });
+  const lines = (): readonly Record<string, unknown>[] =>
+    out
+      .split('\n')
+      .slice(0, -1)
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const line: Launched['line'] = (test) =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        const found = lines().find(test);
+        if (!found && child.exitCode === null && child.signalCode === null) return;
+        waiting.delete(look);
+        if (found) resolve(found);
+        else reject(new Error(`the program ended: ${out}${err}`));
+      };
+      waiting.add(look);
+      look();
+    });
+  return { child, exited, out: () => out, err: () => err, lines, line };
+}
+
+/** Runs a command to its end. */
+export async function run(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  input = '',
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  const launched = launch(args, env, input);
+  const code = await launched.exited;
+  return { code, out: launched.out(), err: launched.err() };
+}
+
+export interface Serving extends Launched {
+  readonly url: string;
+  /** Of the administrator; empty unless this start made one. */
+  readonly token: string;
+}
+
+/** A server that listens. */
+export async function startServer(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Serving> {
+  const launched = launch(['serve', '--port', '0', ...args], env);
+  const { url } = await launched.line(({ message }) => message === 'listening');
+  await launched.line(({ message }) => message === 'set up');
+  const token = /ent_[a-z0-9_]+/.exec(launched.out())?.[0] ?? '';
+  return { ...launched, url: String(url), token };
+}
+
+export const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });

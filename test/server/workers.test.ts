@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { bearer, scratch, startServer } from './launch.js';
+import { publish } from './publish.js';
+
+const alive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Asks until `test` holds for an answer; the test's own time limit ends what never does. */
+async function until<T>(ask: () => Promise<T>, test: (answer: T) => boolean): Promise<T> {
+  for (;;) {
+    const answer = await ask().catch(() => undefined);
+    if (answer !== undefined && test(answer)) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+describe('several processes on one port and one folder', () => {
+  it('see at once what any of them has acknowledged', async () => {
+    const { url, token } = await startServer(['--workers', '3', '--storage', `file:${scratch()}`]);
+    for (let at = 0; at < 5; at++) {
+      await publish(`${url}/npm`, token, 'shared', `1.0.${at}`);
+      const seen = await Promise.all(
+        Array.from({ length: 6 }, async () => {
+          // A connection of its own each: the parent hands them out in turn.
+          const response = await fetch(`${url}/npm/shared`, { headers: { ...bearer(token), connection: 'close' } });
+          return Object.keys(((await response.json()) as { versions: object }).versions).length;
+        }),
+      );
+      expect(seen).toEqual(Array(6).fill(at + 1));
+    }
+  });
+
+  it('count together, restart who dies, and drain all on one signal', async () => {
+    const server = await startServer(['--workers', '2', '--storage', `file:${scratch()}`]);
+    const processes = async (): Promise<number> => {
+      const text = await (await fetch(`${server.url}/-/metrics`, { headers: { connection: 'close' } })).text();
+      return Number(/^entrepot_processes (\d+)$/m.exec(text)?.[1]);
+    };
+    await until(processes, (count) => count === 2);
+    const { execFileSync } = await import('node:child_process');
+    const children = (): number[] =>
+      execFileSync('ps', ['-o', 'pid=', '--ppid', String(server.child.pid)], { encoding: 'utf8' })
+        .split('\n')
+        .filter(Boolean)
+        .map(Number);
+    const [victim = 0] = children();
+    process.kill(victim, 'SIGKILL');
+    await server.line(({ message }) => /^worker \d+ ended \(SIGKILL\); another starts/.test(String(message)));
+    await until(processes, (count) => count === 2);
+    const last = children();
+    expect(last).toHaveLength(2);
+    expect(last).not.toContain(victim);
+    server.child.kill('SIGTERM');
+    expect(await server.exited).toBe(0);
+    expect(last.filter(alive)).toEqual([]);
+  });
+});
