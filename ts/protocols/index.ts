@@ -1,5 +1,5 @@
 import type { Ruled } from '../packages/package-handle.js';
-import { npmProtocol } from './npm/index.js';
+import { npmProtocol } from './npm/protocol.js';
 import type { Protocol } from './protocol.js';
 
 /** A protocol whose states only it knows. The house hands it the states that its own schema has folded, and no others. */

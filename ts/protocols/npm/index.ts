@@ -1,20 +1,15 @@
 import type { Accounts } from '../../auth/accounts.js';
 import type { ProtocolInstance } from '../../http/plugin.js';
 import type { Runtime } from '../../lib/clock.js';
-import { releaseInventory } from '../../packages/inventory.js';
-import type { Protocol } from '../protocol.js';
 import { AccountHandlers } from './account.js';
 import { AuditHandlers } from './audit.js';
-import { npmSchema } from './codec.js';
 import { DocumentHandlers } from './documents-put.js';
 import { npmErrors } from './errors.js';
-import { npmLifeCycle } from './management.js';
 import { peopleOf } from './people.js';
 import { PackageReads } from './read.js';
 import { npmRoutes } from './routes.js';
 import { SearchHandlers } from './search.js';
-import { type Signer, StoredSigner } from './signer.js';
-import type { NpmState } from './state.js';
+import type { Signer } from './signer.js';
 import { PackageViews } from './views.js';
 
 /** What npm needs from the house, and nothing else. */
@@ -45,15 +40,3 @@ export function npm({ accounts, runtime, signer, cacheBytes }: NpmOptions): Prot
     }),
   };
 }
-
-/** Instances that share storage share one signing key. */
-export const npmProtocol: Protocol<NpmState> = {
-  name: 'npm',
-  resourceType: 'package',
-  schema: npmSchema,
-  lifeCycle: npmLifeCycle,
-  inventory: releaseInventory,
-  setUp: (baseUrl) => `npm config set "registry=${baseUrl}/" "${baseUrl.replace(/^https?:/, '')}/:_authToken=$ENTREPOT_TOKEN"`,
-  create: ({ accounts, runtime, driver, keys, cacheBytes }) =>
-    npm({ accounts, runtime, cacheBytes, signer: new StoredSigner(driver, keys, runtime) }),
-};

@@ -1,5 +1,6 @@
 import { invalid } from '../../errors/registry-error.js';
-import type { LifeCycle, VersionSummary } from '../protocol.js';
+import type { NewChange } from '../../log/schema.js';
+import type { HookFile } from '../../packages/package-handle.js';
 import { hookFile, removal } from './life-cycle.js';
 import { canonicalVersion, parseName } from './names.js';
 import { isLive, liveReleases, type NpmRelease, type NpmState } from './state.js';
@@ -7,7 +8,7 @@ import { isLive, liveReleases, type NpmRelease, type NpmState } from './state.js
 const tagsOf = ({ tags }: NpmState, version: string): readonly string[] =>
   [...tags].filter(([, target]) => target === version).map(([tag]) => tag);
 
-const summary = (state: NpmState, release: NpmRelease): VersionSummary => ({
+const summary = (state: NpmState, release: NpmRelease) => ({
   version: release.version,
   status: release.status,
   reason: release.reason,
@@ -17,17 +18,18 @@ const summary = (state: NpmState, release: NpmRelease): VersionSummary => ({
   tags: tagsOf(state, release.version),
 });
 
-/** npm packages for the management surface. */
-export const npmLifeCycle: LifeCycle<NpmState> = {
-  identity: (name) => parseName(name).full,
-  version(text) {
+/** npm packages for the management surface: the form is that of the table of protocols. */
+export const npmLifeCycle = {
+  identity: (name: string): string => parseName(name).full,
+  version(text: string): string {
     const version = canonicalVersion(text);
     if (version === undefined) throw invalid(`${text.slice(0, 100)} is not a version`);
     return version;
   },
-  versions: (state) => [...liveReleases(state)].map((release) => summary(state, release)),
-  remove: (state, versions, by, purge) => removal(by, state, new Set(versions), { purge }),
-  files: (state, versions) =>
+  versions: (state: NpmState) => [...liveReleases(state)].map((release) => summary(state, release)),
+  remove: (state: NpmState, versions: readonly string[], by: string, purge: boolean): readonly NewChange[] =>
+    removal(by, state, new Set(versions), { purge }),
+  files: (state: NpmState, versions: readonly string[]): readonly HookFile[] =>
     versions
       .map((version) => state.releases.get(version))
       .filter(isLive)

@@ -1,0 +1,28 @@
+import type { Keys } from '../../auth/secret.js';
+import type { ProtocolInstance } from '../../http/plugin.js';
+import { releaseInventory } from '../../packages/inventory.js';
+import type { StorageDriver } from '../../storage/driver.js';
+import { npmSchema } from './codec.js';
+import { type NpmOptions, npm } from './index.js';
+import { npmLifeCycle } from './management.js';
+import { StoredSigner } from './signer.js';
+
+/** What a repository of this protocol is made with. */
+export interface NpmParts extends Omit<NpmOptions, 'signer'> {
+  /** For the signing key below `keys/`. */
+  readonly driver: StorageDriver;
+  readonly keys: Keys;
+}
+
+/** npm's line in the table of protocols. Instances that share storage share one signing key. */
+export const npmProtocol = {
+  name: 'npm',
+  resourceType: 'package',
+  schema: npmSchema,
+  lifeCycle: npmLifeCycle,
+  inventory: releaseInventory,
+  setUp: (baseUrl: string): string =>
+    `npm config set "registry=${baseUrl}/" "${baseUrl.replace(/^https?:/, '')}/:_authToken=$ENTREPOT_TOKEN"`,
+  create: ({ accounts, runtime, driver, keys, cacheBytes }: NpmParts): ProtocolInstance =>
+    npm({ accounts, runtime, cacheBytes, signer: new StoredSigner(driver, keys, runtime) }),
+};
