@@ -13,7 +13,7 @@ describe('a base 64 string in JSON', () => {
       fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), fc.integer({ min: 1, max: 50 }), async (bytes, size) => {
         expect(await decode(JSON.stringify(Buffer.from(bytes).toString('base64')), size)).toEqual(Uint8Array.from(bytes));
       }),
-      { numRuns: 500 },
+      { numRuns: 500, seed: 20_260_511 },
     );
   });
 

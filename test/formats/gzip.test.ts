@@ -27,7 +27,7 @@ describe('gunzip', () => {
       fc.asyncProperty(fc.uint8Array({ maxLength: 2000 }), fc.integer({ min: 1, max: 60 }), async (bytes, size) => {
         expect(Buffer.from(await unzip(gzipSync(bytes), size)).equals(bytes)).toBe(true);
       }),
-      { numRuns: 100 },
+      { numRuns: 100, seed: 20_260_511 },
     );
   });
 
@@ -60,6 +60,7 @@ describe('gunzip', () => {
         expect(slicedCrc32(tail, slicedCrc32(head))).toBe(expected);
         expect(crc32(tail, crc32(head))).toBe(expected);
       }),
+      { seed: 20_260_511 },
     );
   });
 

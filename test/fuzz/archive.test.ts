@@ -159,7 +159,7 @@ describe('gzip', () => {
         const length = await decode(concat([seed.subarray(0, at), Uint8Array.of(byte), seed.subarray(at + 1)]), size);
         expect([undefined, plain.length]).toContain(length);
       }),
-      { numRuns: 500 },
+      { numRuns: 500, seed: 20_260_511 },
     );
   });
 
