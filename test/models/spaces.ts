@@ -16,7 +16,7 @@ export interface SpaceHabits extends DriverHabits {
 /** The same in every run: ids depend on nothing but what a process has seen. `skew`: milliseconds that its wall clock is ahead. */
 export function runtimeOf(stage: Stage, process: string, skew = 0): Runtime {
   const runtime = testRuntime(
-    [...process].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7),
+    [...process].reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) >>> 0, 7),
     stage.clock,
   );
   const clock = Object.assign(Object.create(stage.clock) as typeof stage.clock, { now: () => stage.clock.wall + skew });

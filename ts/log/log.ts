@@ -70,7 +70,7 @@ export class Log<S> {
 
   /** Says whose log this is, where only its folder was known. */
   identify(identity: string): void {
-    if (this.name) return;
+    if (this.name || identity === '') return;
     this.name = identity;
     if (this.known && !this.known.named) this.known = undefined;
   }

@@ -9,6 +9,9 @@
  * - `refuse-from-cache`: a "no" rests on what was cached.
  * - `forget-own-id`: a slot that turns out to hold the own entry counts as lost.
  * - `marker-after-create`: the change is announced only once it is there.
+ * - `skip-rescue`: objects that a floor has passed are named all the same.
+ * - `collect-without-floor`: condemned objects are deleted before a floor says so.
+ * - `floor-from-clock`: a collector's floor stands at "now".
  */
 export type Mutant =
   | 'feed-before-markers'
@@ -19,4 +22,7 @@ export type Mutant =
   | 'acknowledge-at-once'
   | 'refuse-from-cache'
   | 'forget-own-id'
-  | 'marker-after-create';
+  | 'marker-after-create'
+  | 'skip-rescue'
+  | 'collect-without-floor'
+  | 'floor-from-clock';

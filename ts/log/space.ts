@@ -190,13 +190,17 @@ export class Space<S> implements LogSpace<S> {
    * shorter one, or what those entries named would be deleted.
    */
   async readStrongByKey(key: string): Promise<Snapshot<S>> {
-    const snapshot = await this.cells.get(key).log.refresh();
+    const { log } = this.cells.get(key);
+    let snapshot = await log.refresh();
     this.cells.used(key);
-    const behind = logSlot(this.id, key, snapshot.position);
-    const { objects } = await this.driver.list(logPrefix(this.id, key), { after: behind, limit: 1 });
-    return objects.length === 0 || snapshot.broken !== undefined
-      ? snapshot
-      : { ...snapshot, broken: `entry ${snapshot.position} is missing` };
+    for (let behind = -1; snapshot.broken === undefined && behind < snapshot.position; ) {
+      behind = snapshot.position;
+      const { objects } = await this.driver.list(logPrefix(this.id, key), { after: logSlot(this.id, key, behind), limit: 1 });
+      if (objects.length === 0) return snapshot;
+      // those may have come since: only a log that does not go on has lost something
+      snapshot = await log.refresh();
+    }
+    return snapshot.broken === undefined ? { ...snapshot, broken: `entry ${snapshot.position} is missing` } : snapshot;
   }
 
   /** `commitUnseen` by the log's folder; the log may never have been begun. */

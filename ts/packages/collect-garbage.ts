@@ -1,5 +1,6 @@
 import { unavailable } from '../errors/registry-error.js';
 import { floorChange } from '../log/fold.js';
+import type { Mutant } from '../log/mutant.js';
 import type { Committed, Decide, Snapshot } from '../log/schema.js';
 import type { Space } from '../log/space.js';
 import type { ListedObject, StorageDriver } from '../storage/driver.js';
@@ -36,6 +37,8 @@ export interface GarbageOptions<S> {
   /** Hears of each key, before it is deleted. */
   readonly onCondemned?: (key: string) => void;
   readonly onFault: (fault: { readonly where: string; readonly error: unknown }) => void;
+  /** Tests only: see `Mutant`. */
+  readonly mutants?: ReadonlySet<Mutant>;
 }
 
 export interface GarbageReport {
@@ -182,9 +185,12 @@ class Collection<S> {
 
   /** The floor stands just above the newest key that goes, never at "now": uploads that are under way stay valid. */
   private async commitFloor(pkg: string, candidates: Candidates): Promise<readonly ListedObject[] | undefined> {
-    const committed = await this.options.logs.commit(pkg, ({ state, floor }) => {
+    const { logs, mutants } = this.options;
+    const committed = await logs.commit(pkg, ({ state, floor }) => {
       const result = this.condemned(state, candidates);
-      const above = Math.max(0, ...result.map(({ key }) => timeOf(key) + 1));
+      if (mutants?.has('collect-without-floor')) return { changes: [], result };
+      const newest = mutants?.has('floor-from-clock') ? [this.now] : result.map(({ key }) => timeOf(key));
+      const above = Math.max(0, ...newest.map((time) => time + 1));
       return { changes: floor.objects >= above ? [] : [floorChange(BY, { objects: above })], result };
     });
     return committed?.result;

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { exploreModel, type Model } from './explore.js';
+import { feedModel } from './feed.js';
+import { floorModel } from './floor.js';
+import { freshnessModel } from './freshness.js';
+import { ociModel } from './oci-collection.js';
+
+/** CI takes the larger ones. */
+const whole = Boolean(process.env['REQUIRE_CLIENTS']);
+const FEED = { tries: whole ? 2 : 1, rounds: whole ? [2, 1] : [1, 1] };
+const FRESH = { markersFirst: true, marksShared: true, settlesEarlierOnly: true };
+
+function holds<W, M extends object>(model: Model<W, M>, atLeast: number): void {
+  const { wrong, steps, states } = exploreModel(model);
+  expect(wrong, steps.join('\n')).toBeUndefined();
+  // a model whose processes cannot move holds as well
+  expect(states).toBeGreaterThan(atLeast);
+}
+
+function fails<W, M extends object>(model: Model<W, M>, why: string): void {
+  const { wrong, steps } = exploreModel(model);
+  expect(wrong).toBe(why);
+  expect(steps.length).toBeGreaterThan(3);
+}
+
+describe('a floor just above the condemned, committed before the delete', () => {
+  it('holds', () => holds(floorModel({ commitsFloor: true }), 10_000));
+  it('is needed: by age alone, acknowledged bytes go', () =>
+    fails(floorModel({ commitsFloor: false }), 'acknowledged bytes are gone'));
+});
+
+describe('markers before, feed behind', () => {
+  it('holds', { timeout: 300_000 }, () => holds(feedModel({ commitsFloor: true }, FEED), whole ? 100_000 : 10_000));
+  it('needs the floor before an expired marker goes', () =>
+    fails(feedModel({ commitsFloor: false }, FEED), 'a committed change is neither in the feed nor marked'));
+});
+
+describe('markers first, then the feed', () => {
+  const wrong = 'a request does not see what was acknowledged before it began';
+  it('holds', { timeout: 300_000 }, () => holds(freshnessModel(FRESH, whole ? 2 : 1), 5_000));
+  it('not in the other order', () => fails(freshnessModel({ ...FRESH, markersFirst: false }, 1), wrong));
+  it('not where the feed moves on before the package is marked', () =>
+    fails(freshnessModel({ ...FRESH, marksShared: false }, 1), wrong));
+  it('not where a re-read answers later probes', () => fails(freshnessModel({ ...FRESH, settlesEarlierOnly: false }, 1), wrong));
+});
+
+describe('a blob is dropped in the log before its bytes go', () => {
+  const wrong = 'a manifest was acknowledged and its layer is gone';
+  it('holds', () => holds(ociModel({ dropFirst: true, validatesAgain: true }), 1_000));
+  it('not with the delete first', () => fails(ociModel({ dropFirst: false, validatesAgain: true }), wrong));
+  it('not where a manifest is not validated again', () => fails(ociModel({ dropFirst: true, validatesAgain: false }), wrong));
+});
