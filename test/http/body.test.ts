@@ -52,6 +52,14 @@ describe('forms of a body', () => {
     expect([status, seen]).toEqual([200, '']);
   });
 
+  it('P3: what a framework has parsed is held to the same rules as bytes, cycles included', async () => {
+    const cycle: Record<string, unknown> = {};
+    cycle['self'] = cycle;
+    for (const value of [cycle, JSON.parse('{"__proto__":1}')]) {
+      expect((await echo(value, { ...asJson, ...length(9) }, 'as=json')).status).toBe(400);
+    }
+  });
+
   it('what a framework has parsed is JSON again, or the object itself', async () => {
     expect((await echo({ a: [1] }, { ...asJson, ...length(9) })).seen).toBe('{"a":[1]}');
     expect((await echo({ a: [1] }, { ...asJson, ...length(9) }, 'as=json')).seen).toEqual({ a: [1] });

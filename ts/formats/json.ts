@@ -95,8 +95,3 @@ export function parseJsonObject(bytes: Uint8Array, limits: JsonLimits = {}): { r
   }
   return value as Parsed;
 }
-
-/** Checks a value that someone else has parsed (a host's body parser) by the same rules, and takes the prototype from its objects. */
-export function hardenJson(value: unknown, limits: JsonLimits = {}): void {
-  new Hardener(limits).visit(value, 0);
-}

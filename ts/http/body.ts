@@ -1,10 +1,10 @@
 import { invalid, RegistryError } from '../errors/registry-error.js';
+import { parseJson } from '../formats/json.js';
 import { concat, utf8 } from '../lib/bytes.js';
 import type { Clock } from '../lib/clock.js';
 import { essenceOf, isJsonType } from '../lib/media-type.js';
 import { type BodyFacts, type BodySource, bodyFacts, bodySource, bodyTaken, gunzip, stillEncoded } from './body-source.js';
 import type { BodyRule, HeaderBag, RequestBody } from './route.js';
-import { checkJson, parseJson } from './strict-json.js';
 import { Watchdog } from './watchdog.js';
 
 export interface BodyOptions {
@@ -81,9 +81,7 @@ export class IncomingBody implements RequestBody {
   }
 
   async json(): Promise<unknown> {
-    if (this.source.kind !== 'parsed') return parseJson(await this.bytes());
-    checkJson(this.source.value);
-    return this.source.value;
+    return parseJson(await this.bytes());
   }
 
   /** For routes that take no body: throws `invalid` when there is one after all. */
@@ -112,8 +110,11 @@ export class IncomingBody implements RequestBody {
   private written(value: unknown): Uint8Array {
     const essence = essenceOf(this.mediaType);
     if (essence !== '' && !isJsonType(essence)) throw bodyTaken();
-    checkJson(value);
-    return utf8(JSON.stringify(value));
+    try {
+      return utf8(JSON.stringify(value));
+    } catch (cause) {
+      throw invalid('the parsed body is no JSON value', { cause });
+    }
   }
 
   private async *given(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -1,10 +1,10 @@
 import { houseErrors } from '../compose-failure.js';
 import type { OpenRepository } from '../compose-repositories.js';
 import { invalid, RegistryError } from '../errors/registry-error.js';
+import { parseJson } from '../formats/json.js';
 import type { ProtocolInstance } from '../http/plugin.js';
 import { json, type Reply } from '../http/reply.js';
 import { type Call, type Param, type Query, type RequestBody, type Route, routesOf } from '../http/route.js';
-import { parseJson } from '../http/strict-json.js';
 import { historyOf } from '../packages/history.js';
 import type { Ruled } from '../packages/package-handle.js';
 import { PackageLifeCycle } from './life-cycle.js';
