@@ -1,0 +1,3 @@
+import { expressCases } from './express-cases.js';
+
+expressCases('express-4', '*');

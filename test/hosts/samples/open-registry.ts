@@ -1,0 +1,15 @@
+import { type IRegistryConfig, SmartRegistry } from 'entrepot';
+
+/** A registry on the folder in `ENTREPOT_ROOT`, or in memory. */
+export async function openRegistry(more: Partial<IRegistryConfig> = {}): Promise<SmartRegistry> {
+  const root = process.env['ENTREPOT_ROOT'];
+  const config: IRegistryConfig = {
+    storage: root === undefined ? { driver: 'memory' } : { driver: 'filesystem', root },
+    auth: { adminToken: 'an-administrator-of-the-samples-only' },
+    npm: { enabled: true },
+    ...more,
+  };
+  const registry = new SmartRegistry(config);
+  await registry.init();
+  return registry;
+}
