@@ -1,0 +1,145 @@
+import { packageKey } from '../../ts/storage/key.js';
+import type { Cast, Character } from './cast.js';
+import type { Answer } from './house.js';
+import { NEEDS, type Standing, type Verdict, verdict } from './oracle.js';
+import { formsOf, SPELLINGS, type Spelling, USES, type Use } from './requests.js';
+
+const STANDINGS: readonly Standing[] = ['absent', 'public', 'restricted', 'deleted'];
+export interface MatrixOptions {
+  readonly uses?: readonly Use[];
+  readonly spellings?: readonly Spelling[];
+}
+
+export type Stage = Pick<Cast, 'house' | 'packages' | 'fresh' | 'revision'>;
+
+export const counts = { decisions: 0, yes: 0, no: 0, missing: 0, likeAbsent: 0 };
+
+/** What a caller can see of an answer, with the package's name left out. */
+const seen = ({ status, headers, text }: Answer, name: string): string => {
+  const { date: _, ...others } = headers;
+  const bare = name.replace(/^.*\//, '');
+  return JSON.stringify([status, others, text]).replaceAll(encodeURIComponent(bare), '***').replaceAll(bare, '***');
+};
+
+const WRITES = new Set(['write', 'delete', 'copy']);
+/** Of a request that was refused, only what the registry does on its own may have reached the store. */
+const ownWork = (key: string): boolean => /^(?:derived|feed|pending|log\/~users)\//.test(key);
+
+/** Asks everything as one caller, and holds every answer against the oracle. */
+export class Matrix {
+  readonly wrong: string[] = [];
+  private readonly cast: Stage;
+  private readonly open: boolean;
+  private readonly revisions = new Map<string, string>();
+  /** Packages that nobody has managed to change yet. */
+  private readonly spare = new Map<Standing, string>();
+  private readonly uses: readonly Use[];
+  private readonly spellings: readonly Spelling[];
+
+  constructor(cast: Stage, open: boolean, { uses = USES, spellings = SPELLINGS }: MatrixOptions = {}) {
+    this.cast = cast;
+    this.open = open;
+    this.uses = uses;
+    this.spellings = spellings;
+  }
+
+  async all(character: Character): Promise<void> {
+    for (const use of this.uses) {
+      for (const standing of use.about === 'package' ? STANDINGS : (['public'] as const))
+        for (const spelling of this.spellings) await this.forms(character, use, standing, spelling);
+    }
+  }
+
+  private async forms(character: Character, use: Use, standing: Standing, spelling: Spelling): Promise<void> {
+    const need = NEEDS[use.id];
+    if (need === undefined) throw new Error(`the oracle does not know ${use.id}`);
+    const expected = verdict(need, character.who, standing, this.open);
+    for (const form of formsOf(use).slice(0, spelling.loose ? 2 : 4)) {
+      counts.decisions += 1;
+      const changes = use.method !== 'GET' && use.about === 'package';
+      const own = changes && expected === 'yes';
+      const name = own ? (this.spare.get(standing) ?? (await this.cast.fresh(standing))) : this.cast.packages[standing];
+      const { calls } = this.cast.house;
+      calls.forget();
+      const answer = await this.ask(character, use, spelling, form, name);
+      const touched = calls.all.slice();
+      if (own && answer.status >= 300) this.spare.set(standing, name);
+      else if (own) this.spare.delete(standing);
+      const where = `${character.name}: ${use.id}, ${form.title}, ${spelling.title}, ${standing}`;
+      const problem = judge(use, spelling, expected, answer);
+      if (problem) this.wrong.push(`${where}: ${problem}`);
+      if (expected === 'yes') counts.yes += 1;
+      else if (expected === 'missing') counts.missing += 1;
+      else counts.no += 1;
+      if (expected === 'yes') continue;
+      const written = touched.filter(({ method, key }) => WRITES.has(method) && !ownWork(key));
+      if (written.length > 0) this.wrong.push(`${where}: wrote ${written[0]?.key}`);
+      await this.mustLookAbsent(character, use, spelling, form, standing, expected, answer, where);
+      const stranger = !character.who.reads && !character.who.writes && (character.who.credentials !== 'none' || !this.open);
+      const reached = touched.find(({ key }) => key.includes(packageKey(name)));
+      if (stranger && reached) this.wrong.push(`${where}: reached ${reached.key}`);
+    }
+  }
+
+  private async ask(
+    character: Character,
+    use: Use,
+    spelling: Spelling,
+    form: ReturnType<typeof formsOf>[number],
+    name: string,
+  ): Promise<Answer> {
+    const rev = use.method === 'GET' || use.about === 'registry' ? '' : await this.revision(name);
+    const body = use.body?.(name, rev);
+    return this.cast.house.ask(form.method, spelling.spell(use, name, rev), {
+      headers: { ...character.headers, ...form.headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      body: body === undefined ? undefined : Buffer.from(JSON.stringify(body)),
+    });
+  }
+
+  /** Z9: who may not read it cannot tell it from one that never was. */
+  private async mustLookAbsent(
+    character: Character,
+    use: Use,
+    spelling: Spelling,
+    form: ReturnType<typeof formsOf>[number],
+    standing: Standing,
+    expected: Verdict,
+    answer: Answer,
+    where: string,
+  ): Promise<void> {
+    const { who } = character;
+    const blind = !who.reads && !who.writes && !who.admin;
+    const reading = use.method === 'GET';
+    if (standing === 'absent' || use.about === 'registry' || expected === 'missing' || !(blind || reading)) return;
+    counts.likeAbsent += 1;
+    const absent = await this.ask(character, use, spelling, form, this.cast.packages.absent);
+    const [here, there] = [seen(answer, this.cast.packages[standing]), seen(absent, this.cast.packages.absent)];
+    if (here !== there) this.wrong.push(`${where}: not like absent: ${here} ${there}`);
+  }
+
+  /** Of packages that stay as they are it is asked for once. */
+  private async revision(name: string): Promise<string> {
+    const known = this.revisions.get(name) ?? (await this.cast.revision(name));
+    this.revisions.set(name, known);
+    this.cast.house.calls.forget();
+    return known;
+  }
+}
+
+function judge(use: Use, spelling: Spelling, expected: Verdict, { status, text }: Answer): string | undefined {
+  if (status >= 500) return `${status} ${text}`;
+  if (spelling.loose && [400, 404, 405].includes(status)) return undefined;
+  const allowed =
+    expected === 'yes'
+      ? [...use.ok, ...(use.method === 'GET' && use.ok.includes(200) ? [206, 304] : [])]
+      : expected === 'missing'
+        ? [404]
+        : expected;
+  return allowed.includes(status) ? undefined : `${status} and not ${allowed.join(' or ')}: ${text.slice(0, 120)}`;
+}
+
+/** One line for the log of a run. */
+export const summary = (): string => {
+  const { decisions, yes, no, missing, likeAbsent } = counts;
+  return `${decisions} decisions: ${yes} allowed, ${no} refused, ${missing} about nothing; ${likeAbsent} compared with an absent package`;
+};

@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { IAuthProvider, IAuthToken } from '../../ts/auth/provider.js';
+import { type Runtime, systemRuntime } from '../../ts/lib/clock.js';
+import { at, documentOf } from './documents.js';
+import { openHouse } from './house.js';
+import { Matrix, type Stage, summary } from './matrix.js';
+import { NEEDS, type Standing, type Who } from './oracle.js';
+import { SPELLINGS, USES } from './requests.js';
+
+/** Deadlines of seconds end in milliseconds. */
+const hurried: Runtime = {
+  ...systemRuntime,
+  clock: {
+    ...systemRuntime.clock,
+    after: (milliseconds, run) =>
+      systemRuntime.clock.after(milliseconds >= 5_000 && milliseconds < 10_000 ? 5 : milliseconds, run),
+    sleep: (milliseconds, signal) => systemRuntime.clock.sleep(Math.min(milliseconds, 5), signal),
+  },
+};
+
+const never = (): Promise<never> => new Promise(() => undefined);
+const fail = (): never => {
+  throw new Error('the directory is down: password=hunter2');
+};
+// biome-ignore lint/suspicious/noExplicitAny: a provider that lies answers what no type allows
+const lie = (value: unknown): any => value;
+
+type Part = Partial<Pick<IAuthProvider, 'validateToken' | 'authorize'>>;
+
+const token: IAuthToken = { userId: 'zoe', scopes: ['*:*:*:*'] };
+const DENIED: Who = { credentials: 'good' };
+const BAD: Who = { credentials: 'bad' };
+const CASES: readonly { readonly title: string; readonly part: Part; readonly who: Who }[] = [
+  { title: 'obeys', part: {}, who: { credentials: 'good', reads: true, writes: true, admin: true } },
+  { title: 'denies', part: { authorize: async () => false }, who: DENIED },
+  { title: 'throws when asked', part: { authorize: fail }, who: DENIED },
+  { title: 'rejects when asked', part: { authorize: async () => fail() }, who: DENIED },
+  { title: 'hangs when asked', part: { authorize: never }, who: DENIED },
+  { title: "says 'yes' when asked", part: { authorize: async () => lie('yes') }, who: DENIED },
+  { title: 'says 1 when asked', part: { authorize: () => lie(1) }, who: DENIED },
+  { title: 'says an object when asked', part: { authorize: async () => lie({ allowed: true }) }, who: DENIED },
+  { title: 'throws at the token', part: { validateToken: fail }, who: BAD },
+  { title: 'hangs at the token', part: { validateToken: never }, who: BAD },
+  { title: 'says true of the token', part: { validateToken: async () => lie(true) }, who: BAD },
+  { title: 'names no user', part: { validateToken: async () => lie({ scopes: ['*:*:*:*'] }) }, who: BAD },
+  { title: 'gives scopes that are no list', part: { validateToken: async () => lie({ userId: 'zoe', scopes: '*' }) }, who: BAD },
+  { title: 'gives a token that has expired', part: { validateToken: async () => ({ ...token, expiresAt: 1 }) }, who: BAD },
+  {
+    title: 'gives a token for another protocol',
+    part: { validateToken: async () => ({ ...token, protocol: 'cargo' }) },
+    who: BAD,
+  },
+];
+
+describe.each([false, true])('A15: a provider of the application, anonymous reading: %s', (open) => {
+  let stage: Stage & { close(): Promise<void> };
+  let part: Part = {};
+
+  beforeAll(async () => {
+    const provider: IAuthProvider = {
+      authenticate: async () => null,
+      validateToken: (text, protocol) =>
+        part.validateToken ? part.validateToken(text, protocol) : Promise.resolve(text === 'good' ? token : null),
+      createToken: async () => 'good',
+      revokeToken: async () => undefined,
+      authorize: (presented, resource, action, context) =>
+        part.authorize
+          ? part.authorize(presented, resource, action, context)
+          : Promise.resolve(presented !== null || action === 'read'),
+    };
+    const house = await openHouse({ anonymousRead: open, authProvider: provider, runtime: hurried });
+    const obeying = async <T>(work: () => Promise<T>): Promise<T> => {
+      const before = part;
+      part = {};
+      try {
+        return await work();
+      } finally {
+        part = before;
+      }
+    };
+    const must = async (expected: number, method: string, path: string, body?: unknown): Promise<void> => {
+      const answer = await house.ask(method, path, { token: 'good', body });
+      if (answer.status !== expected) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
+    };
+    const revision: Stage['revision'] = (name) =>
+      obeying(async () => {
+        const { status, text } = await house.ask('GET', `${at(name)}?write=true`, { token: 'good' });
+        return status === 200 ? (JSON.parse(text) as { _rev: string })._rev : '1-none';
+      });
+    const put = (name: string, standing: Standing): Promise<string> =>
+      obeying(async () => {
+        if (standing === 'absent') return name;
+        const access = standing === 'restricted' ? 'restricted' : 'public';
+        await must(201, 'PUT', at(name), documentOf({ name, version: '1.0.0', access }));
+        await must(201, 'PUT', at(name), documentOf({ name, version: '1.1.0', tag: 'next' }));
+        if (standing === 'deleted') await must(200, 'DELETE', `${at(name)}/-rev/${await revision(name)}`);
+        return name;
+      });
+    let count = 0;
+    stage = {
+      house,
+      packages: {
+        absent: '@acme/absent',
+        public: await put('@acme/public', 'public'),
+        restricted: await put('@acme/closed', 'restricted'),
+        deleted: await put('@acme/delete', 'deleted'),
+      },
+      fresh: (standing) => {
+        count += 1;
+        return put(`@acme/f${String(count).padStart(5, '0')}`, standing);
+      },
+      revision,
+      close: () => house.close(),
+    };
+  });
+  afterAll(() => stage.close());
+
+  it.each(CASES)('one that $title opens nothing that it should not', async ({ title, part: chosen, who }) => {
+    const uses = USES.filter(({ id }) => !/account|star|owners/.test(`${NEEDS[id]} ${id}`));
+    const spellings = title.startsWith('hangs') ? SPELLINGS.slice(0, 1) : SPELLINGS.slice(0, 4);
+    const matrix = new Matrix(stage, open, { uses, spellings });
+    part = chosen;
+    await matrix.all({ name: 'zoe', who, headers: { authorization: 'Bearer good' } });
+    part = {};
+    expect(matrix.wrong).toEqual([]);
+    const told = stage.house.faults.splice(0);
+    for (const { where } of told) expect(where).toMatch(/^auth provider/);
+    expect(told.length > 0).toBe(/throws|rejects|hangs|says|names|scopes/.test(title));
+  });
+});
+
+afterAll(() => {
+  console.log(`providers: ${summary()}`);
+});
