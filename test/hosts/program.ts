@@ -75,8 +75,10 @@ function watch(runner: Runner, file: string, env: Readonly<Record<string, string
   const early = ended.then((end) => {
     throw new Error(`the program ended with ${end.code}:\n${end.out}${end.err}`);
   });
-  early.catch(() => undefined);
-  return { child, ended, listening: Promise.race([port, early]) };
+  const listening = Promise.race([port, early]);
+  // Programs that only run are not asked where they listen.
+  listening.catch(() => undefined);
+  return { child, ended, listening };
 }
 
 /** Resolves when the program has ended by itself; one that does not is killed. */
