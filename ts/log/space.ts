@@ -140,7 +140,7 @@ export class Space<S> implements LogSpace<S> {
 
   async names(options: Options = {}): Promise<{ readonly position: number; readonly items: ReadonlyMap<string, FeedItem> }> {
     const { marked } = await this.freshness.settleAll(options.signal);
-    const fresh = await Promise.all([...marked].map((key) => unlessAborted(this.itemNow(key), options.signal)));
+    const fresh = await unlessAborted(Promise.all([...marked].map((key) => this.itemNow(key))), options.signal);
     const { position, state } = this.feed.snapshot ?? (await this.feed.refresh());
     const ahead = fresh.filter((item) => item !== undefined && item.to > (state.items.get(item.key)?.to ?? 0)) as FeedItem[];
     const stamp = `${position}:${ahead.map(({ key, to }) => `${key}=${to}`).join()}`;
