@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../ts/lib/bytes.js';
+import { floorChange } from '../../ts/log/fold.js';
 import { deleteChange, publishChange } from '../../ts/packages/changes.js';
 import { releaseInventory } from '../../ts/packages/inventory.js';
 import { type VerifyOptions, verifiable, verify } from '../../ts/packages/verify.js';
@@ -176,6 +177,34 @@ describe('verify', () => {
     const space = await kit.newSpace();
     await space.commitUnseen('only-a-floor', () => ({ changes: [floorChange('~', { objects: 5 })], result: 0 }));
     kit.runtime.advance(DAY);
+    expect(kinds(await look(kit))).toEqual([]);
+  });
+});
+
+describe('floors', () => {
+  it('INV6: one that a collector has committed since the last change is not missing from the feed', async () => {
+    const kit = await healthy();
+    await kit.space.commitUnseen('a', () => ({ changes: [floorChange('~collector', { objects: 5 })], result: 0 }));
+    expect(kinds(await look(kit))).toEqual([]);
+    // but what was announced is
+    const reserved = await kit.newSpace();
+    await kit.publish('a', '3');
+    await kit.driver.delete(await kit.keys('pending/'));
+    expect(kinds(await look(kit))).toEqual(['feed-lacks a']);
+    await reserved.close();
+  });
+
+  it('INV6: a log that began with one has the name that came later, and a good checkpoint', async () => {
+    const kit = await storedSpace();
+    await kit.space.commitUnseenByKey(packageKey('n'), () => ({
+      changes: [floorChange('~collector', { objects: 5 })],
+      result: 0,
+    }));
+    const later = await kit.newSpace();
+    await later.commit('n', () => ({ changes: [publishChange('ann', { version: '1' })], result: 0 }));
+    await later.sweep();
+    await later.close();
+    expect(await kit.keys('derived/checkpoint/')).not.toEqual([]);
     expect(kinds(await look(kit))).toEqual([]);
   });
 });

@@ -12,6 +12,12 @@ export const emptySnapshot = <S>(schema: LogSchema<S>, identity: string, key: st
   state: schema.initial(identity),
 });
 
+/** The state that this entry's changes meet: before its first named entry a log holds floors only, and is nobody's. */
+export function namedBy<S>(schema: LogSchema<S>, before: Snapshot<S>, { name }: Entry): Snapshot<S> {
+  if (before.named || name === undefined || name === before.identity) return before;
+  return { ...before, identity: name, state: schema.initial(name) };
+}
+
 /** An entry further on erased one whose content this fold has taken in: it must begin again without it. */
 export class FoldAgain extends Error {
   override readonly name = 'FoldAgain';

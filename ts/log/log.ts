@@ -3,8 +3,8 @@ import { NextFlight } from '../lib/next-flight.js';
 import { readWhole } from '../storage/abilities.js';
 import type { StorageDriver } from '../storage/driver.js';
 import { type CheckpointStand, Checkpoints, checkpointDue, NO_CHECKPOINT, type RawEntry, standAfter } from './checkpoint.js';
-import { DamagedEntry, decodeEntry, type Entry, MAX_ENTRY_BYTES } from './entry.js';
-import { type Erased, emptySnapshot, FoldAgain, foldEntry, NOTHING_ERASED } from './fold.js';
+import { DamagedEntry, decodeEntry, MAX_ENTRY_BYTES } from './entry.js';
+import { type Erased, emptySnapshot, FoldAgain, foldEntry, NOTHING_ERASED, namedBy } from './fold.js';
 import { RecentMarkers } from './recent-markers.js';
 import type { LogSchema, Snapshot } from './schema.js';
 
@@ -250,7 +250,7 @@ export class Log<S> {
       if (entries.length >= limit) return { snapshot, entries, more: true };
       const round = await this.roundOrDamage(snapshot, count);
       for (const raw of round.entries) {
-        snapshot = foldEntry(this.context.schema, this.named(snapshot, raw.entry), raw.entry, this.erased);
+        snapshot = foldEntry(this.context.schema, namedBy(this.context.schema, snapshot, raw.entry), raw.entry, this.erased);
         if (raw.entry.erased && !this.erased.has(raw.entry.n)) this.stubs.add(raw.entry.n);
         entries.push(raw);
       }
@@ -264,12 +264,6 @@ export class Log<S> {
     return stub === undefined
       ? { snapshot, entries }
       : { snapshot: { ...snapshot, broken: `entry ${stub} was reduced and no entry says so` }, entries };
-  }
-
-  private named(snapshot: Snapshot<S>, entry: Entry): Snapshot<S> {
-    if (snapshot.named || entry.name === undefined || entry.name === snapshot.identity) return snapshot;
-    // before its first named entry a log holds floors only
-    return { ...snapshot, identity: entry.name, state: this.context.schema.initial(entry.name) };
   }
 
   private async roundOrDamage(

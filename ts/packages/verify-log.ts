@@ -1,6 +1,6 @@
 import { Checkpoints } from '../log/checkpoint.js';
 import { DamagedEntry } from '../log/entry.js';
-import { emptySnapshot, FoldAgain, foldEntry } from '../log/fold.js';
+import { emptySnapshot, FoldAgain, foldEntry, namedBy } from '../log/fold.js';
 import type { Log } from '../log/log.js';
 import { type LogSchema, type Snapshot, UnknownChange } from '../log/schema.js';
 import type { StorageDriver } from '../storage/driver.js';
@@ -20,7 +20,7 @@ export interface FoldRequest<S> {
   readonly driver: StorageDriver;
   readonly log: Log<S>;
   readonly schema: LogSchema<S>;
-  /** Of a log whose entry 0 does not say it (a feed); else empty. */
+  /** Of a log whose entries do not say it (a feed); else empty. */
   readonly identity: string;
   /** Of all slots, with its trailing slash. */
   readonly prefix: string;
@@ -60,8 +60,7 @@ async function foldOnce<S>(
     for (let raw = await log.readSlot(0); raw; raw = await log.readSlot(snapshot.position)) {
       signal?.throwIfAborted();
       const { entry } = raw;
-      if (entry.n === 0 && entry.name !== undefined) snapshot = emptySnapshot(schema, entry.name, log.key);
-      snapshot = foldEntry(schema, snapshot, entry, erased);
+      snapshot = foldEntry(schema, namedBy(schema, snapshot, entry), entry, erased);
       if (snapshot.broken !== undefined) break;
       if (entry.erased) stubs.push(entry.n);
       if (checkpoint?.position === snapshot.position && checkpoint.head === snapshot.head) {

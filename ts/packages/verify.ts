@@ -164,11 +164,15 @@ class SpaceVerification<S> {
     return this.log(this.id, feedSchema, (n) => feedSlot(this.id, n), own);
   }
 
+  private packageLog(key: string): Log<S> {
+    const own = (part: 'base' | 'delta') => checkpointKey(this.id, key, part);
+    return this.log(key, this.of.schema, (n) => logSlot(this.id, key, n), own);
+  }
+
   private async package(key: string, feed: Snapshot<FeedState> | undefined): Promise<void> {
     const { schema, inventory } = this.of;
-    const own = (part: 'base' | 'delta') => checkpointKey(this.id, key, part);
-    const log = this.log(key, schema, (n) => logSlot(this.id, key, n), own);
-    const folded = await this.fold(log, schema, logPrefix(this.id, key), own, key);
+    const log = this.packageLog(key);
+    const folded = await this.fold(log, schema, logPrefix(this.id, key), (part) => checkpointKey(this.id, key, part), key);
     this.report.logs++;
     if (!folded) return;
     const { snapshot } = folded;
@@ -249,13 +253,28 @@ class SpaceVerification<S> {
     // markers before the feed: what is in neither is lost
     const announced = new Set((await listMarkers(driver, this.id)).map(({ pkg }) => pkg));
     const feed = await this.feedLog().refresh();
-    const lost = this.lacking.filter(({ key, position }) => !announced.has(key) && fedTo(feed, key) < position);
+    const lost: Snapshot<S>[] = [];
+    for (const snapshot of this.lacking) {
+      const { key, position } = snapshot;
+      if (announced.has(key) || fedTo(feed, key) >= position) continue;
+      if (await this.speaks(key, fedTo(feed, key), position)) lost.push(snapshot);
+    }
     if (repair && lost.length > 0) await this.feedAnew(lost);
     const after = repair ? await this.feedLog().refresh() : feed;
     for (const { key, identity, position } of lost) {
       const message = `the feed has ${fedTo(feed, key)} of ${position} entries`;
       this.found('feed-lacks', identity || key, message, fedTo(after, key) >= position);
     }
+  }
+
+  /** True when one of these entries was announced. A collector's floor is not: nobody can see it, and the feed takes it along with what comes next. */
+  private async speaks(key: string, from: number, to: number): Promise<boolean> {
+    const log = this.packageLog(key);
+    for (let n = from; n < to; n += 1) {
+      this.options.signal?.throwIfAborted();
+      if (((await log.readSlot(n))?.entry.markers.length ?? 1) > 0) return true;
+    }
+    return false;
   }
 
   /** A marker makes the sweep look at its package and feed what is new; those that the writers made are gone. */

@@ -1,0 +1,138 @@
+import { userIdOf } from '../../ts/auth/token-format.js';
+import { utf8 } from '../../ts/lib/bytes.js';
+import { deleteChange, publishChange } from '../../ts/packages/changes.js';
+import { moveTag, requireFree, requireRelease } from '../../ts/packages/publish.js';
+import type { Machine } from './machine.js';
+import type { Fact } from './reference.js';
+
+export interface Operation {
+  readonly name: string;
+  /** A run reaches at least so many storage calls. */
+  readonly points: number;
+  /** What stands before, made by a machine without faults. */
+  readonly before: readonly Fact[];
+  /** Besides these. */
+  prepare?(machine: Machine): Promise<void>;
+  /** What is attempted, if it changes anything that a client sees. */
+  readonly fact?: Fact;
+  act(machine: Machine): Promise<void>;
+}
+
+export async function upload(machine: Machine, pkg: string, content: string) {
+  const handle = await machine.repository.open(pkg, machine.caller(), 'change');
+  return { handle, object: await handle.upload('create', utf8(content), { max: 1000 }) };
+}
+
+async function publish(machine: Machine, { pkg, version, content, tag }: Extract<Fact, { type: 'publish' }>): Promise<void> {
+  const { handle, object } = await upload(machine, pkg, content);
+  await handle.commit(
+    'create',
+    ({ state }) => {
+      requireFree(state, version);
+      const file = { name: 'f', size: object.size, digests: object.digests, key: object.key };
+      return { changes: [publishChange('ann', { version, files: [file], tags: { [tag]: version } })], result: undefined };
+    },
+    { objects: [object] },
+  );
+}
+
+/** Does what a fact says. */
+export async function perform(machine: Machine, fact: Fact): Promise<void> {
+  switch (fact.type) {
+    case 'publish':
+      return publish(machine, fact);
+    case 'tag': {
+      const handle = await machine.repository.open(fact.pkg, machine.caller(), 'change');
+      await handle.commit('overwrite', ({ state }) => ({
+        changes: moveTag(state, 'ann', fact.tag, fact.version),
+        result: undefined,
+      }));
+      return;
+    }
+    case 'delete': {
+      const handle = await machine.repository.open(fact.pkg, machine.caller(), 'change');
+      await handle.commit('delete', ({ state }) => {
+        requireRelease(state, fact.version);
+        return { changes: [deleteChange('ann', fact.version)], result: undefined };
+      });
+      return;
+    }
+    case 'user':
+      await machine.directory.addUser({ name: fact.name });
+      return;
+    case 'token':
+      await machine.directory.createToken(userIdOf(fact.user), { name: fact.name });
+  }
+}
+
+const published = (version: string, content = `bytes of ${version}`, tag = 'latest'): Fact => ({
+  type: 'publish',
+  pkg: 'p',
+  version,
+  content,
+  tag,
+});
+const does = (fact: Fact) => ({ fact, act: (machine: Machine) => perform(machine, fact) });
+const quiet = async (machine: Machine) => machine.world.drive(machine.sweep());
+const HOUR = 60 * 60 * 1000;
+
+export const operations: readonly Operation[] = [
+  { name: 'publish of a new package', points: 10, before: [], ...does(published('1')) },
+  { name: 'publish of a new version', points: 12, before: [published('1')], prepare: quiet, ...does(published('2')) },
+  {
+    name: 'tag move',
+    points: 10,
+    before: [published('1'), published('2')],
+    prepare: quiet,
+    ...does({ type: 'tag', pkg: 'p', tag: 'latest', version: '1' }),
+  },
+  {
+    name: 'unpublish',
+    points: 10,
+    before: [published('1'), published('2')],
+    prepare: quiet,
+    ...does({ type: 'delete', pkg: 'p', version: '2' }),
+  },
+  { name: 'user creation', points: 8, before: [], ...does({ type: 'user', name: 'ann' }) },
+  {
+    name: 'token creation',
+    points: 10,
+    before: [{ type: 'user', name: 'ann' }],
+    prepare: quiet,
+    ...does({ type: 'token', user: 'ann', name: 'ci' }),
+  },
+  {
+    name: 'feed sweep',
+    points: 8,
+    before: [published('1'), published('2'), { ...published('1'), pkg: 'q' } as Fact],
+    act: (machine) => machine.sweep(),
+  },
+  {
+    name: 'checkpoint',
+    points: 8,
+    before: [published('1'), published('2')],
+    prepare: async (machine) => {
+      await quiet(machine);
+      await machine.world.drive(machine.driver.delete((await machine.driver.list('derived/')).objects.map(({ key }) => key)));
+    },
+    act: async (machine) => {
+      // nothing that a client sees; what follows is a checkpoint
+      await machine.space.commitUnseen('p', ({ floor }) => ({
+        changes: [{ type: 'floor', by: '~', markersFloor: floor.markers + 1 }],
+        result: undefined,
+      }));
+    },
+  },
+  {
+    name: 'collection',
+    points: 10,
+    before: [published('1'), published('2'), { type: 'delete', pkg: 'p', version: '2' }],
+    prepare: async (machine) => {
+      await machine.world.drive(upload(machine, 'p', 'an orphan'));
+      await machine.world.drive(upload(machine, 'never', 'an orphan of nothing'));
+      await quiet(machine);
+      machine.world.time += 40 * 24 * HOUR;
+    },
+    act: (machine) => machine.collect(),
+  },
+];
