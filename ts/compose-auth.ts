@@ -45,7 +45,7 @@ const USER_CACHE_BYTES = 8 * 1024 * 1024;
 /** Users, tokens and the manager in front of them; or the application's own provider behind the same manager. Throws `ConfigError`s. */
 export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
   const { config, storage, runtime } = parts;
-  const { secret, path } = operatorSecret(config, storage.folder, runtime.random);
+  const { secret, path } = await operatorSecret(config, storage.folder, runtime.random);
   const keys = deriveKeys(secret, path);
   if (config.authProvider) {
     const manager = managerOf(parts, config.authProvider);

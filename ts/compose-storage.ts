@@ -1,5 +1,3 @@
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import type { IRegistryConfig, IS3StorageConfig } from './config.js';
 import { ConfigError } from './errors/config-error.js';
 import { text, utf8 } from './lib/bytes.js';
@@ -7,7 +5,6 @@ import type { Runtime } from './lib/clock.js';
 import { readWhole } from './storage/abilities.js';
 import { checked } from './storage/checked-driver.js';
 import type { StorageDriver } from './storage/driver.js';
-import { FilesystemDriver } from './storage/drivers/filesystem.js';
 import { SynchronousMemoryDriver } from './storage/drivers/memory.js';
 import { FORMAT_KEY } from './storage/key.js';
 import { ensureCapable } from './storage/probe.js';
@@ -25,13 +22,13 @@ export interface OpenStorage {
   readonly warnings: readonly string[];
 }
 
-/** Makes the driver, without a call to the store. The S3 client is loaded only where it is needed. */
+/** Makes the driver, without a call to the store. The file system and the S3 client are loaded only where they are needed: some hosts lack the first. */
 export async function makeDriver(storage: IRegistryConfig['storage'], runtime: Runtime): Promise<StorageDriver> {
   if (isDriver(storage)) return checked(storage);
   if (storage.driver === 'memory') return checked(new SynchronousMemoryDriver({ runtime }));
   if (storage.driver === 'filesystem') {
-    makeFolder(storage.root);
-    return checked(new FilesystemDriver(storage.root, { runtime }));
+    const { openFolder } = await import('./compose-folder.js');
+    return checked(openFolder(storage.root, runtime));
   }
   const { S3Driver } = await import('./storage/drivers/s3.js');
   return checked(new S3Driver({ ...s3Options(storage), runtime }));
@@ -48,29 +45,6 @@ export async function openStorage(config: IRegistryConfig, runtime: Runtime): Pr
   await ensureFormat(driver);
   return { driver, warnings, folder: 'root' in storage ? storage.root : undefined };
 }
-
-/** One level after the other: Node's own recursive way never ends where the system refuses with ENOENT. */
-function makeFolder(root: string): void {
-  const missing: string[] = [];
-  try {
-    for (let folder = resolve(root); !existsSync(folder); folder = dirname(folder)) missing.unshift(folder);
-    for (const folder of missing) makeOne(folder);
-    accessSync(root, constants.R_OK | constants.W_OK | constants.X_OK);
-  } catch (error) {
-    const message = `the folder ${root} cannot be made or written (${codeOf(error)})`;
-    throw new ConfigError([{ path: 'storage.root', message }]);
-  }
-}
-
-function makeOne(folder: string): void {
-  try {
-    mkdirSync(folder);
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-  }
-}
-
-const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason');
 
 function s3Options({ bucketName, prefix, region, accessKey, accessSecret, ...where }: IS3StorageConfig) {
   const endpoint = endpointOf(where);
