@@ -187,11 +187,9 @@ describe('floors', () => {
     await kit.space.commitUnseen('a', () => ({ changes: [floorChange('~collector', { objects: 5 })], result: 0 }));
     expect(kinds(await look(kit))).toEqual([]);
     // but what was announced is
-    const reserved = await kit.newSpace();
     await kit.publish('a', '3');
     await kit.driver.delete(await kit.keys('pending/'));
     expect(kinds(await look(kit))).toEqual(['feed-lacks a']);
-    await reserved.close();
   });
 
   it('INV6: a log that began with one has the name that came later, and a good checkpoint', async () => {
@@ -200,10 +198,15 @@ describe('floors', () => {
       changes: [floorChange('~collector', { objects: 5 })],
       result: 0,
     }));
-    const later = await kit.newSpace();
-    await later.commit('n', () => ({ changes: [publishChange('ann', { version: '1' })], result: 0 }));
-    await later.sweep();
-    await later.close();
+    const published = kit.space.commit('n', () => ({ changes: [publishChange('ann', { version: '1' })], result: 0 }));
+    // whoever does not know of the floor yet loses a slot to it, and tries again a little later
+    for (let i = 0; i < 20; i += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+      kit.runtime.advance(50);
+    }
+    await published;
+    await kit.space.sweep();
+    await kit.space.close();
     expect(await kit.keys('derived/checkpoint/')).not.toEqual([]);
     expect(kinds(await look(kit))).toEqual([]);
   });
