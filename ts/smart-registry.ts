@@ -16,7 +16,7 @@ import { toIResponse } from './http/hosted-response.js';
 import { canonicalPath, match } from './http/router.js';
 import { type Located, locate } from './http/target.js';
 import { type Networks, networks } from './lib/cidr.js';
-import { type Runtime, systemRuntime } from './lib/clock.js';
+import { holdProcess, type Runtime, systemRuntime } from './lib/clock.js';
 import { keepAliveDuring } from './lib/keep-alive.js';
 import { PROTOCOL_TABLE } from './protocols/index.js';
 import type { StorageDriver } from './storage/driver.js';
@@ -59,6 +59,7 @@ export class SmartRegistry implements RawHandler {
   private readonly runtime: Runtime;
   private readonly trusted: Networks;
   private readonly underWay = new Set<Promise<unknown>>();
+  private hold: { release(): void } | undefined;
   private starting: Promise<Opened> | undefined;
   private opened: Opened | undefined;
   /** `fetch(request: Request): Promise<Response>`, bound: `export default { fetch: registry.fetch }`. */
@@ -98,9 +99,7 @@ export class SmartRegistry implements RawHandler {
 
   /** As `handleRequest`, for our own adapters. */
   handle(context: IRequestContext): Promise<RawResponse> {
-    const answer = this.answer(context, undefined);
-    this.underWay.add(answer);
-    return answer.finally(() => this.underWay.delete(answer));
+    return this.track(this.answer(context, undefined));
   }
 
   /** True when a repository is mounted at this undecoded path, or answers it at the root of the host. */
@@ -127,7 +126,7 @@ export class SmartRegistry implements RawHandler {
     if (!found) return undefined;
     const { name, protocol: spoken, basePath } = found.plan;
     const handleRequest = async (context: IRequestContext): Promise<IResponse> =>
-      toIResponse(await this.answer(context, found), this.runtime.clock, context.signal);
+      toIResponse(await this.track(this.answer(context, found)), this.runtime.clock, context.signal);
     return { name, protocol: spoken, basePath, handleRequest };
   }
 
@@ -139,6 +138,18 @@ export class SmartRegistry implements RawHandler {
   /** Waits (at most 10 s) for answers under way, finishes the work behind them, closes the storage. New requests are answered 503. */
   destroy(): Promise<void> {
     return keepAliveDuring(() => this.close());
+  }
+
+  /** What `destroy` waits for. Whoever waits for an answer without a server of their own must not see the process end before it. */
+  private track(answer: Promise<RawResponse>): Promise<RawResponse> {
+    this.underWay.add(answer);
+    this.hold ??= holdProcess();
+    return answer.finally(() => {
+      this.underWay.delete(answer);
+      if (this.underWay.size > 0) return;
+      this.hold?.release();
+      this.hold = undefined;
+    });
   }
 
   private ready(): Opened {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { utf8 } from '../lib/bytes.js';
 import { holdProcess, type Runtime } from '../lib/clock.js';
 import { randomId } from '../lib/ids.js';
@@ -59,6 +60,8 @@ class S3Probe {
     this.target = target;
     this.signer = signer;
     this.scratch = probeScratchPrefix(randomId(this.runtime.random));
+    // Every racer listens while it connects, and Node would warn the operator of a leak.
+    setMaxListeners(RACERS * 2, this.limit.signal);
     this.timer = this.runtime.clock.after(ANSWER_LIMIT * 4, () => this.expire());
   }
 
