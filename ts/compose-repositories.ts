@@ -70,7 +70,8 @@ function composeRepository(parts: RepositoryParts, plan: RepositoryPlan, hooks: 
   if (!protocol) throw new TypeError(`no protocol ${plan.protocol}`);
   const { resourceType, schema } = protocol;
   const objects = new DriverObjectStore(driver, runtime);
-  const copyAbove = (key: string, floor: number): Promise<string | undefined> => objects.copyAbove(key, floor);
+  const copyAbove = (key: string, floor: number, signal: AbortSignal): Promise<string | undefined> =>
+    objects.copyAbove(key, floor, signal);
   const space = new Space<Ruled>({ id: name, driver, runtime, schema, maxStaleness, cacheBytes, copyAbove, onFault });
   const faults = ({ error, where }: { readonly error: unknown; readonly where: string }): void => onFault(error, where);
   const repository = new Repository<Ruled>({

@@ -40,7 +40,7 @@ export class Machine {
     const { driver, runtime } = this;
     const objects = new DriverObjectStore(driver, runtime);
     const onFault = (error: unknown, where: string) => void this.faults.push(`${where}: ${String(error)}`);
-    const copyAbove = (key: string, floor: number) => objects.copyAbove(key, floor);
+    const copyAbove = (key: string, floor: number, signal: AbortSignal) => objects.copyAbove(key, floor, signal);
     this.space = new Space({ id: 'plain', driver, runtime, schema: plainSchema, maxStaleness: 0, copyAbove, onFault });
     this.users = new Space({ id: USERS_SPACE, driver, runtime, schema: userSchema, maxStaleness: 0, keyOf: userLogKey, onFault });
     this.directory = new UserDirectory({

@@ -1,7 +1,13 @@
 import { userIdOf } from '../../ts/auth/token-format.js';
 import { utf8 } from '../../ts/lib/bytes.js';
+import { sha256Hex } from '../../ts/lib/digest.js';
+import { floorChange } from '../../ts/log/fold.js';
 import { deleteChange, publishChange } from '../../ts/packages/changes.js';
+import { releaseInventory } from '../../ts/packages/inventory.js';
+import type { PackageHandle, UploadedObject } from '../../ts/packages/package-handle.js';
 import { moveTag, requireFree, requireRelease } from '../../ts/packages/publish.js';
+import { objectPrefix, packageKey, timeOf } from '../../ts/storage/key.js';
+import type { PlainState } from '../packages/plain-protocol.js';
 import type { Machine } from './machine.js';
 import type { Fact } from './reference.js';
 
@@ -23,8 +29,18 @@ export async function upload(machine: Machine, pkg: string, content: string) {
   return { handle, object: await handle.upload('create', utf8(content), { max: 1000 }) };
 }
 
-async function publish(machine: Machine, { pkg, version, content, tag }: Extract<Fact, { type: 'publish' }>): Promise<void> {
-  const { handle, object } = await upload(machine, pkg, content);
+type Publish = Extract<Fact, { type: 'publish' }>;
+
+async function publish(machine: Machine, fact: Publish): Promise<void> {
+  const { handle, object } = await upload(machine, fact.pkg, fact.content);
+  await commitPublish(handle, object, fact);
+}
+
+async function commitPublish(
+  handle: PackageHandle<PlainState>,
+  object: UploadedObject,
+  { version, tag }: Publish,
+): Promise<void> {
   await handle.commit(
     'create',
     ({ state }) => {
@@ -65,7 +81,7 @@ export async function perform(machine: Machine, fact: Fact): Promise<void> {
   }
 }
 
-const published = (version: string, content = `bytes of ${version}`, tag = 'latest'): Fact => ({
+const published = (version: string, content = `bytes of ${version}`, tag = 'latest'): Publish => ({
   type: 'publish',
   pkg: 'p',
   version,
@@ -102,9 +118,39 @@ export const operations: readonly Operation[] = [
     ...does({ type: 'token', user: 'ann', name: 'ci' }),
   },
   {
+    name: 'publish below a floor',
+    points: 12,
+    before: [published('1')],
+    prepare: async (machine) => {
+      const { object } = await machine.world.drive(upload(machine, 'p', 'bytes of 2'));
+      machine.world.time += HOUR;
+      // a collector that stopped between its commit and its delete
+      await machine.world.drive(
+        machine.space.commitUnseen('p', () => ({
+          changes: [floorChange('~collector', { objects: timeOf(object.key) + 1 })],
+          result: undefined,
+        })),
+      );
+      await quiet(machine);
+    },
+    fact: published('2'),
+    act: async (machine) => {
+      const { state } = await machine.space.readForWrite('p');
+      const named = new Set([...releaseInventory.named(state)].map(({ key }) => key));
+      const { objects } = await machine.world.store.list(objectPrefix('plain', packageKey('p')));
+      const oldest = objects.find(({ key, size }) => !named.has(key) && size === 'bytes of 2'.length);
+      // after a collection there is nothing to go on with
+      if (!oldest) return perform(machine, published('2'));
+      const digests = { sha256: sha256Hex(utf8('bytes of 2')) };
+      const object = { key: oldest.key, size: oldest.size, digests };
+      const handle = await machine.repository.open('p', machine.caller(), 'change');
+      await commitPublish(handle, object, published('2'));
+    },
+  },
+  {
     name: 'feed sweep',
     points: 8,
-    before: [published('1'), published('2'), { ...published('1'), pkg: 'q' } as Fact],
+    before: [published('1'), published('2'), { ...published('1'), pkg: 'q' }],
     act: (machine) => machine.sweep(),
   },
   {

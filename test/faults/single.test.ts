@@ -1,22 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { operations } from './operations.js';
-import { KINDS, lineOf, type Point, Trial } from './trial.js';
-
-const REPLAY = process.env['FAULT_REPLAY'];
-/** Far more calls than any operation makes. */
-const MAX_POINTS = 200;
-
-async function tried(point: Point): Promise<boolean> {
-  try {
-    return await new Trial(point).run();
-  } catch (error) {
-    throw new Error(
-      `${String(error)}\n  replay: FAULT_REPLAY='${lineOf(point)}' npx vitest run --config test/vitest.config.ts test/faults`,
-    );
-  }
-}
+import { KINDS, type Point, Trial } from './trial.js';
+import { MAX_POINTS, REPLAY, tried } from './tried.js';
 
 describe.skipIf(REPLAY !== undefined)('a fault at every storage call', () => {
+  const points = new Map<string, number>();
+  afterAll(() => console.log(`fault points: ${[...points].map(([name, n]) => `${name} ${n}`).join(', ')}`));
   for (const operation of operations) {
     for (const kind of KINDS) {
       it(`INV1 INV2 INV3 INV4 INV6: ${operation.name}, ${kind}`, { timeout: 120_000 }, async () => {
@@ -29,6 +18,7 @@ describe.skipIf(REPLAY !== undefined)('a fault at every storage call', () => {
           });
           if (!reached) break;
         }
+        points.set(operation.name, (points.get(operation.name) ?? 0) + at - 1);
         expect(wrong.slice(0, 3).join('\n')).toBe('');
         expect(at - 1).toBeGreaterThanOrEqual(operation.points);
         expect(at).toBeLessThan(MAX_POINTS);

@@ -1,5 +1,6 @@
 import { RegistryError, unavailable } from '../errors/registry-error.js';
 import { randomId } from '../lib/ids.js';
+import { unlessAborted } from '../lib/next-flight.js';
 import { markerKey, timeOf } from '../storage/key.js';
 import { StorageError } from '../storage/storage-error.js';
 import type { RawEntry } from './checkpoint.js';
@@ -146,17 +147,38 @@ export class CommitBatch<S> {
   private async rescue(snapshot: Snapshot<S>): Promise<boolean> {
     if (this.context.mutants.has('skip-rescue')) return false;
     const floor = snapshot.floor.objects;
-    let moved = false;
-    for (const member of this.members) {
-      for (const object of member.options.objects ?? []) {
-        if (timeOf(object.key) >= floor) continue;
-        moved = true;
-        const key = await this.context.copyAbove(object.key, floor);
-        if (key !== undefined) object.key = key;
-        else this.refuse(member, unavailable('the uploaded bytes have expired, send them again'));
+    const low = this.members.filter(({ options }) => options.objects?.some(({ key }) => timeOf(key) < floor));
+    for (const member of low) {
+      try {
+        await this.lift(member, floor);
+      } catch (error) {
+        this.refuse(member, error);
       }
     }
-    return moved;
+    return low.length > 0;
+  }
+
+  private async lift(member: Member<S>, floor: number): Promise<void> {
+    for (const object of member.options.objects ?? []) {
+      if (timeOf(object.key) >= floor) continue;
+      const key = await this.copyInTime(member, object.key, floor);
+      if (key === undefined) throw unavailable('the uploaded bytes have expired, send them again');
+      object.key = key;
+    }
+  }
+
+  /** A copy may take long, but not longer than its member may: others wait behind it. */
+  private async copyInTime(member: Member<S>, key: string, floor: number): Promise<string | undefined> {
+    const { clock } = this.context.runtime;
+    const limit = new AbortController();
+    const timer = clock.after(Math.max(0, member.deadline - clock.monotonic()), () =>
+      limit.abort(unavailable('the uploaded bytes could not be copied in time')),
+    );
+    try {
+      return await unlessAborted(this.context.copyAbove(key, floor, limit.signal), limit.signal);
+    } finally {
+      timer.cancel();
+    }
   }
 
   private refuse(member: Member<S>, error: unknown): void {

@@ -19,7 +19,7 @@ export interface CommitContext<S> {
   /** What a write may begin with; possibly behind. */
   begin(): Promise<Snapshot<S>>;
   /** See `ObjectStore.copyAbove`. */
-  copyAbove(key: string, floor: number): Promise<string | undefined>;
+  copyAbove(key: string, floor: number, signal: AbortSignal): Promise<string | undefined>;
   /** Milliseconds from a create to the answer. */
   readonly settleMs: number;
   /** An entry stands: checkpoint and feed follow behind the answer. */

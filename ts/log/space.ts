@@ -29,7 +29,7 @@ export interface SpaceOptions<S> {
   /** A log's folder from its identity; default `packageKey`. */
   readonly keyOf?: (identity: string) => string;
   /** See `ObjectStore.copyAbove`; needed where changes bring in objects. */
-  readonly copyAbove?: (key: string, floor: number) => Promise<string | undefined>;
+  readonly copyAbove?: (key: string, floor: number, signal: AbortSignal) => Promise<string | undefined>;
   /** Told of damage, and of failures behind answers. Default: nobody. */
   readonly onFault?: (error: unknown, where: string) => void;
   /** Tests only: see `Mutant`. */
@@ -39,6 +39,7 @@ export interface SpaceOptions<S> {
 const CALL_TIMEOUT_MS = 15_000;
 const SWEEP_AFTER_MS = 100;
 const LOOK_EVERY_MS = 30_000;
+const MAX_KEYS = 4_096;
 const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
 
 type Options = { readonly signal?: AbortSignal | undefined };
@@ -53,6 +54,8 @@ export class Space<S> implements LogSpace<S> {
   private readonly freshness: Freshness;
   private readonly sweeping: NextFlight<number>;
   private readonly cells: Cells<S>;
+  /** A name's key costs a hash. */
+  private readonly keys = new Map<string, string>();
   private probes = 0;
   private planned: { cancel(): void } | undefined;
   private looking: { cancel(): void } | undefined;
@@ -110,7 +113,7 @@ export class Space<S> implements LogSpace<S> {
 
   async read(identity: string, options: Options = {}): Promise<Snapshot<S>> {
     const key = this.keyOf(identity);
-    const named = await this.freshness.settle(key, options.signal);
+    const named = await this.freshness.settle(key, options);
     // nothing is kept for names that do not exist: a storm of them costs nothing
     if (!this.cells.peek(key)?.log.snapshot && !named && !this.isFed(key))
       return emptySnapshot(this.options.schema, identity, key);
@@ -227,7 +230,12 @@ export class Space<S> implements LogSpace<S> {
   }
 
   private keyOf(identity: string): string {
-    return (this.options.keyOf ?? packageKey)(identity);
+    const known = this.keys.get(identity);
+    if (known !== undefined) return known;
+    const key = (this.options.keyOf ?? packageKey)(identity);
+    if (this.keys.size >= MAX_KEYS) this.keys.clear();
+    this.keys.set(identity, key);
+    return key;
   }
 
   private begin(key: string, identity: string): Promise<Snapshot<S>> {
@@ -264,7 +272,7 @@ export class Space<S> implements LogSpace<S> {
       schema,
       slot: (own, n) => logSlot(this.id, own, n),
       begin: () => this.begin(key, log.identity),
-      copyAbove: (object, floor) => this.options.copyAbove?.(object, floor) ?? Promise.resolve(undefined),
+      copyAbove: (object, floor, signal) => this.options.copyAbove?.(object, floor, signal) ?? Promise.resolve(undefined),
       settleMs: this.freshness.settleMs,
       onCommitted: () => this.committed(log),
       onFault: (error, where) => this.fault(error, where),
