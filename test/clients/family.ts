@@ -1,0 +1,116 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Finished, run, worked } from './processes.js';
+import { type ClientName, clientProgram, lacks, required } from './programs.js';
+import { Sandbox } from './sandbox.js';
+import { requestsDuring } from './scenario/rig.js';
+import { ONE_PROCESS, type Site } from './setups.js';
+
+/** What sets one client of the family apart from the others. */
+export interface FamilyClient {
+  readonly program: ClientName;
+  /** Commands that publish the package in a folder, one after the other. Absent: the client cannot; npm publishes for it. */
+  readonly publish?: (version: string) => readonly (readonly string[])[];
+  readonly install: readonly string[];
+  /** Settings of its own, beside the `.npmrc`. */
+  readonly settings?: (machine: Sandbox, token: string) => void;
+  readonly env?: (machine: Sandbox, token: string) => Readonly<Record<string, string>>;
+  /** Files of its own in every package and project. */
+  readonly files?: (machine: Sandbox) => Readonly<Record<string, string>>;
+  readonly whoami?: readonly string[];
+  /** What it does with documents that it has from before: `revalidates` asks and is told 304, `asks` fetches them anew, `trusts` does not ask. */
+  readonly warm: 'revalidates' | 'asks' | 'trusts';
+}
+
+class Machine {
+  readonly sandbox: Sandbox;
+  private readonly client: FamilyClient;
+  private readonly token: string;
+
+  constructor(site: Site, client: FamilyClient) {
+    this.sandbox = new Sandbox(site.registry, site.adminToken);
+    this.client = client;
+    this.token = site.adminToken;
+    client.settings?.(this.sandbox, site.adminToken);
+  }
+
+  run(args: readonly string[], cwd: string = this.sandbox.home): Promise<Finished> {
+    const { program, env } = this.client;
+    const own = { npm_config_minimum_release_age: '0', pnpm_config_minimum_release_age: '0', ...env?.(this.sandbox, this.token) };
+    return run(required(program, clientProgram(program)), args, { cwd, env: this.sandbox.env(own) });
+  }
+
+  async publish(manifest: { readonly name: string; readonly version: string; readonly dependencies?: object }): Promise<void> {
+    const folder = this.sandbox.package({ license: 'MIT', ...manifest }, this.client.files?.(this.sandbox));
+    const commands = this.client.publish?.(manifest.version);
+    if (commands) for (const args of commands) worked(await this.run(args, folder));
+    else worked(await this.sandbox.npm(['publish'], folder));
+  }
+
+  async install(dependencies: Readonly<Record<string, string>>): Promise<string> {
+    const files = this.client.files?.(this.sandbox);
+    const manifest = { name: 'project', version: '1.0.0', private: true, license: 'MIT', dependencies };
+    const folder = this.sandbox.folder({ ...files, 'package.json': JSON.stringify(manifest) });
+    worked(await this.run(this.client.install, folder));
+    return folder;
+  }
+}
+
+/** Publish (where the client can), install from an empty cache, install from a warm one. */
+export function familyClient(client: FamilyClient): void {
+  const { program, warm } = client;
+  describe.skipIf(lacks(program, clientProgram(program)))(`npm 33: ${program}`, { timeout: 120_000 }, () => {
+    let site: Site;
+    let [author, user]: Machine[] = [];
+    const machine = (one: Machine | undefined): Machine => {
+      if (!one) throw new Error('the registry did not start');
+      return one;
+    };
+    beforeAll(async () => {
+      site = await ONE_PROCESS.start();
+      author = new Machine(site, client);
+      user = new Machine(site, client);
+    });
+    afterAll(async () => {
+      author?.sandbox.remove();
+      user?.sandbox.remove();
+      await site?.stop();
+    });
+
+    it(client.publish ? 'publishes' : 'cannot publish: npm does', async () => {
+      const by = machine(author);
+      await by.publish({ name: 'leaf', version: '1.0.0' });
+      await by.publish({ name: '@team/top', version: '1.2.3', dependencies: { leaf: '^1.0.0' } });
+      const { versions } = JSON.parse(await by.sandbox.out(['view', '@team/top', '--json'])) as { versions: unknown };
+      expect(versions).toEqual(['1.2.3']);
+    });
+
+    it('installs into an empty project from an empty cache', async () => {
+      const by = machine(user);
+      const asked = await requestsDuring(site, async () => {
+        const folder = await by.install({ '@team/top': '^1.0.0' });
+        const from = join(folder, 'node_modules/@team/top/package.json');
+        const script = `const from = require('module').createRequire(require('fs').realpathSync(${JSON.stringify(from)}));
+          process.stdout.write(JSON.stringify([from('./index.js'), from('leaf')]));`;
+        const loaded = worked(await run(process.execPath, ['-e', script], { cwd: folder, env: by.sandbox.env() }));
+        expect(JSON.parse(loaded.out)).toEqual(['@team/top@1.2.3', 'leaf@1.0.0']);
+      });
+      const tarballs = asked.filter(({ path }) => path.endsWith('.tgz'));
+      expect(tarballs.map(({ status }) => status)).toEqual([200, 200]);
+      expect(asked.filter(({ status }) => status >= 500)).toEqual([]);
+    });
+
+    it(`has a warm cache then: it ${warm}`, async () => {
+      const asked = await requestsDuring(site, () => machine(user).install({ '@team/top': '^1.0.0' }));
+      expect(asked.filter(({ path }) => path.endsWith('.tgz'))).toEqual([]);
+      // Some also ask whether there is a newer one of themselves.
+      const documents = asked.filter(({ path }) => /(top|leaf)$/.test(path)).map(({ status }) => status);
+      const seen = documents.length === 0 ? 'trusts' : documents.every((status) => status === 304) ? 'revalidates' : 'asks';
+      expect(seen).toBe(warm);
+    });
+
+    it.skipIf(client.whoami === undefined)('knows who it is', async () => {
+      expect(worked(await machine(user).run(client.whoami ?? [])).out).toContain('admin');
+    });
+  });
+}
