@@ -5,7 +5,8 @@ import { ConfigError } from '../errors/config-error.js';
 import { keepAliveDuring } from '../lib/keep-alive.js';
 import { nearest } from '../lib/nearest.js';
 import { PROTOCOL_TABLE } from '../protocols/index.js';
-import { COMMAND_TABLE, type CommandFlags, runCommand } from './commands.js';
+import type { CommandFlags } from './command.js';
+import { COMMAND_TABLE, runCommand } from './commands.js';
 import { serveUsage, usage } from './help.js';
 import { OPTION_ROWS } from './option-rows.js';
 import { readOptions, type ServerOptions } from './options.js';
@@ -88,6 +89,9 @@ async function otherCommand(args: readonly string[]): Promise<number> {
   }
   return runCommand(command, optionsOf(values), values, words);
 }
+
+// Whoever read our output may have gone: that is no reason to die.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
 keepAliveDuring(() => main(process.argv.slice(2))).then(
   (code) => process.exit(code),

@@ -1,34 +1,17 @@
-import type { NewToken } from '../auth/mint.js';
 import type { Principal } from '../auth/principal.js';
-import { SYSTEM, type UserDirectory } from '../auth/user-directory.js';
+import { SYSTEM } from '../auth/user-directory.js';
 import type { OpenRepository } from '../compose-repositories.js';
 import { ConfigError } from '../errors/config-error.js';
-import { notFound, RegistryError } from '../errors/registry-error.js';
+import { notFound } from '../errors/registry-error.js';
 import { historyOf } from '../packages/history.js';
 import type { Caller } from '../packages/package-handle.js';
 import { type OpenRegistry, SmartRegistry } from '../smart-registry.js';
+import { addUser, createToken, listTokens, listUsers, revokeToken } from './account-commands.js';
+import type { Command, CommandCall, CommandFlags } from './command.js';
 import { collectAll, verifyAll } from './house-keeping.js';
 import { PackageLifeCycle } from './life-cycle.js';
 import type { ServerOptions } from './options.js';
 import { Output } from './output.js';
-
-export type CommandFlags = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
-
-export interface CommandCall {
-  readonly registry: OpenRegistry;
-  readonly flags: CommandFlags;
-  readonly words: readonly string[];
-  readonly out: Output;
-}
-
-export interface Command {
-  readonly words: readonly string[];
-  /** Words behind the command, as help shows them: those in brackets may be left out. */
-  readonly takes: readonly string[];
-  readonly flags: Readonly<Record<string, { readonly type: 'string' | 'boolean'; readonly multiple?: boolean }>>;
-  /** Resolves with the exit code. */
-  run(call: CommandCall): Promise<number>;
-}
 
 /** Opens the storage, runs one command on it, closes it again. A server may run on the same storage meanwhile. */
 export async function runCommand(
@@ -79,88 +62,6 @@ export const COMMAND_TABLE: readonly Command[] = [
   { words: ['gc'], takes: [], flags: { 'dry-run': FLAG }, run: collect },
   { words: ['verify'], takes: [], flags: { repair: FLAG }, run: verify },
 ];
-
-function directoryOf({ auth }: OpenRegistry): UserDirectory {
-  if (!auth.directory) throw new RegistryError('not_found', 'users are kept by the auth provider of the application, not here');
-  return auth.directory;
-}
-
-async function userNamed(directory: UserDirectory, name: string): Promise<string> {
-  const user = await directory.find(name);
-  if (!user) throw notFound(`user ${name}`);
-  return user.id;
-}
-
-async function createToken({ registry, flags, words, out }: CommandCall): Promise<number> {
-  const directory = directoryOf(registry);
-  const texts = (name: string): readonly string[] | undefined => flags[name] as readonly string[] | undefined;
-  const ttl = flags['ttl'];
-  if (ttl !== undefined && !/^\d{1,10}$/.test(String(ttl)))
-    throw new ConfigError([{ path: '--ttl', message: 'must be a number of seconds' }]);
-  const [scopes, cidr] = [texts('scope'), texts('cidr')];
-  const asked: NewToken = {
-    ...(flags['name'] === undefined ? {} : { name: String(flags['name']) }),
-    ...(flags['protocol'] === undefined ? {} : { protocol: String(flags['protocol']) }),
-    ...(ttl === undefined ? {} : { ttl: Number(ttl) }),
-    ...(scopes === undefined ? {} : { scopes }),
-    ...(cidr === undefined ? {} : { cidr }),
-    readonly: flags['readonly'] === true,
-  };
-  const { token, info } = await directory.createToken(await userNamed(directory, words[0] ?? ''), asked, { by: SYSTEM });
-  out.value({ ...info, token }, token);
-  return 0;
-}
-
-async function listTokens({ registry, words, out }: CommandCall): Promise<number> {
-  const directory = directoryOf(registry);
-  const tokens = await directory.listTokens(await userNamed(directory, words[0] ?? ''));
-  const date = (at: number | undefined): string | null => (at === undefined ? null : new Date(at).toISOString());
-  out.table(
-    tokens.map(({ created, lastUsed, expires, ...token }) => ({
-      ...token,
-      created: date(created),
-      lastUsed: date(lastUsed),
-      expires: date(expires),
-    })),
-  );
-  return 0;
-}
-
-async function revokeToken({ registry, words, out }: CommandCall): Promise<number> {
-  const directory = directoryOf(registry);
-  const [user = '', id = ''] = words;
-  if (!(await directory.revokeToken(await userNamed(directory, user), id))) throw notFound(`token ${id}`);
-  out.value({ revoked: id }, `revoked ${id}`);
-  return 0;
-}
-
-async function addUser({ registry, flags, words, out }: CommandCall): Promise<number> {
-  const email = flags['email'];
-  const password = flags['password-stdin'] === true ? await firstLine(process.stdin) : undefined;
-  const { id, name, admin } = await directoryOf(registry).addUser({
-    name: words[0] ?? '',
-    admin: flags['admin'] === true,
-    ...(email === undefined ? {} : { email: String(email) }),
-    ...(password === undefined ? {} : { password }),
-  });
-  out.value({ id, name, admin }, `added ${name}`);
-  return 0;
-}
-
-/** Not an argument, because those can be seen by everybody on the machine. */
-async function firstLine(input: AsyncIterable<Buffer | string>): Promise<string> {
-  let given = '';
-  for await (const chunk of input) {
-    given += String(chunk);
-    if (given.includes('\n') || given.length > 4_096) break;
-  }
-  return given.split(/\r?\n/)[0] ?? '';
-}
-
-async function listUsers({ registry, out }: CommandCall): Promise<number> {
-  out.table(await directoryOf(registry).list());
-  return 0;
-}
 
 function repositoryNamed({ repositories }: OpenRegistry, name: string): OpenRepository {
   const found = repositories.find(({ plan }) => plan.name === name);
