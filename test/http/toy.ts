@@ -118,11 +118,13 @@ export class ToySource implements PackageSource<Ruled> {
     return {
       name,
       snapshot: this.snapshot(name, box),
+      gated: false,
       may: (action) => caller.granted(name, action),
       readStrong: async () => {
         this.opened.push(`strong ${name}`);
         return this.snapshot(name, this.boxes.get(name));
       },
+      adopt: async () => undefined,
       upload: () => Promise.reject(new Error('not in the toy')),
       discard: async () => undefined,
       commit: () => Promise.reject(new Error('not in the toy')),

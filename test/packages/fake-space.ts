@@ -143,6 +143,11 @@ export class FakeObjects implements ObjectStore {
     return undefined;
   }
 
+  async copyTo(key: string, repository: string, pkg: string): Promise<string | undefined> {
+    const bytes = this.stored.get(key);
+    return bytes && (await this.put(repository, pkg, bytes, { max: bytes.byteLength })).key;
+  }
+
   async delete(keys: readonly string[]): Promise<void> {
     if (this.failDelete) throw this.failDelete;
     for (const key of keys) this.stored.delete(key);

@@ -126,14 +126,21 @@ export class AuthManager implements Gate {
   }
 
   /**
-   * A session token for a caller who has proved who they are: opens what was asked for and their credentials open, no more and no longer. Asking for
-   * nothing that may be granted gives a token without scopes that opens nothing: throws `forbidden` instead.
+   * A session token for a caller who has proved who they are: opens what was asked for and their credentials open, no more and no longer. Throws
+   * `forbidden` where nothing of it may be granted; with `empty`, such a token says who it is and opens nothing.
    */
-  async exchange(principal: Principal, protocol: string, scopes: readonly string[], ttlSeconds: number): Promise<Session> {
+  async exchange(
+    principal: Principal,
+    protocol: string,
+    scopes: readonly string[],
+    ttlSeconds: number,
+    { empty = false }: { readonly empty?: boolean } = {},
+  ): Promise<Session> {
     const granted = await this.granted(principal, scopes);
     const left = Math.floor(((principal.token.expiresAt ?? Number.POSITIVE_INFINITY) - this.options.runtime.clock.now()) / 1_000);
     const ttl = Math.min(ttlSeconds, left);
-    if (granted.length === 0 || ttl < 1) throw new RegistryError('forbidden', 'Nothing of what was asked for may be granted');
+    if ((granted.length === 0 && !empty) || ttl < 1)
+      throw new RegistryError('forbidden', 'Nothing of what was asked for may be granted');
     const options = { scopes: granted, ttl, readonly: principal.readonly, presented: principal.token };
     return { token: await this.session(principal.userId, protocol, options), scopes: granted, ttl };
   }

@@ -5,6 +5,9 @@ export interface Credentials {
   readonly login: { readonly username: string; readonly password: string } | undefined;
 }
 
+/** The bearer token of nobody in particular: for clients that cannot go on without one. It opens what no credentials open. */
+export const ANONYMOUS_TOKEN = 'anonymous';
+
 export const MAX_AUTHORIZATION = 8_192;
 
 const TOKEN = /^[\x21-\x7e]{1,8192}$/;
@@ -49,5 +52,6 @@ export function readAuthorization(header: string | undefined): Credentials | 'ma
     return TOKEN.test(value) && !/^(?:bearer|basic)$/i.test(value) ? { tokens: [value], login: undefined } : 'malformed';
   const [scheme, rest] = [value.slice(0, space).toLowerCase(), value.slice(space + 1).trim()];
   if (scheme === 'basic') return basic(rest);
+  if (scheme === 'bearer' && rest === ANONYMOUS_TOKEN) return undefined;
   return scheme === 'bearer' && TOKEN.test(rest) ? { tokens: [rest], login: undefined } : 'malformed';
 }

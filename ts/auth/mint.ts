@@ -13,6 +13,8 @@ export interface NewToken {
   /** Seconds from now. */
   readonly ttl?: number;
   readonly protocol?: string;
+  /** It may turn out to open nothing: sessions that only say who somebody is. */
+  readonly empty?: boolean;
 }
 
 /** A token's limits, all settled. `expires`: milliseconds since the epoch. */
@@ -28,8 +30,8 @@ const MAX_RANGES = 32;
 /** The most that a token of this user may open, now. */
 export const ceiling = (user: Pick<UserRecord, 'admin'>): readonly string[] => (user.admin ? ADMIN_SCOPES : ORDINARY_SCOPES);
 
-function checkAsked({ scopes, cidr, ttl, name, protocol }: NewToken): void {
-  if (scopes && (scopes.length === 0 || scopes.length > MAX_SCOPES || !scopes.every((scope) => parseScope(scope)))) {
+function checkAsked({ scopes, cidr, ttl, name, protocol, empty }: NewToken): void {
+  if (scopes && ((scopes.length === 0 && !empty) || scopes.length > MAX_SCOPES || !scopes.every((scope) => parseScope(scope)))) {
     throw invalid(`Scopes are 1 to ${MAX_SCOPES} of the form {protocol}:{type}:{name}:{action}`);
   }
   if (cidr && (cidr.length > MAX_RANGES || !cidr.every(isCidr)))
@@ -64,7 +66,7 @@ export function limitsOf(
   const mine = ceiling(user);
   const held = presented ? intersectScopes(presented.scopes, mine) : mine;
   const scopes = asked.scopes ? intersectScopes(asked.scopes, held) : held;
-  if (scopes.length === 0) throw forbidden('Nothing of what was asked for may be granted');
+  if (scopes.length === 0 && !asked.empty) throw forbidden('Nothing of what was asked for may be granted');
   if (scopes.length > 4 * MAX_SCOPES) throw invalid('Too many scopes');
   if (presented?.protocol !== undefined && asked.protocol !== undefined && asked.protocol !== presented.protocol) {
     throw forbidden('The presented token is for another protocol');

@@ -29,7 +29,7 @@ class Exchange {
   principal: Principal | undefined;
   body: IncomingBody | undefined;
   wanted: readonly WantedAccess[] = [];
-  /** Set once a reading request has been let in to a package that is not there. */
+  /** Set once a reader has been let in to a package that is not there. */
   absent: RegistryError | undefined;
 
   constructor(site: Site, request: RegistryRequest) {
@@ -145,7 +145,8 @@ async function answer(exchange: Exchange): Promise<Answer> {
   const entry: Entry = { route, reading: exchange.reading, names, caller, source: site.source, errors: site.instance.errors };
   const packages = await authorise(entry);
   const [first] = packages;
-  if (exchange.reading && first && isAbsent(first.snapshot)) exchange.absent = unreadable(entry, first.name);
+  if (exchange.reading && actions.includes('read') && first && isAbsent(first.snapshot))
+    exchange.absent = unreadable(entry, first.name);
   const body = route.body?.parse ? await route.body.parse(incoming) : incoming;
   const reply = await route.handler(callOf(exchange, route, { values, query, packages, body, entry }));
   return respond(

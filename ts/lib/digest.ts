@@ -12,8 +12,14 @@ export const sha256Hex = (data: Uint8Array | string): string => createHash('sha2
 export class Hasher {
   private readonly hashes: ReadonlyMap<DigestAlgorithm, Hash>;
 
-  constructor(algorithms: Iterable<DigestAlgorithm> = []) {
-    this.hashes = new Map([...new Set<DigestAlgorithm>(['sha256', ...algorithms])].map((name) => [name, createHash(name)]));
+  constructor(algorithms: Iterable<DigestAlgorithm> = [], hashes?: ReadonlyMap<DigestAlgorithm, Hash>) {
+    this.hashes =
+      hashes ?? new Map([...new Set<DigestAlgorithm>(['sha256', ...algorithms])].map((name) => [name, createHash(name)]));
+  }
+
+  /** Another one that goes on from here. */
+  copy(): Hasher {
+    return new Hasher([], new Map([...this.hashes].map(([name, hash]) => [name, hash.copy()])));
   }
 
   update(chunk: Uint8Array): void {

@@ -37,6 +37,10 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
     this.behind = purpose === 'change';
   }
 
+  get gated(): boolean {
+    return this.parts.hooks.wants('beforeGet') || this.parts.hooks.wants('afterGet');
+  }
+
   async may(action: Action): Promise<boolean> {
     return (await this.refusal(action)) === undefined;
   }
@@ -47,14 +51,23 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
 
   async upload(action: Action, body: WriteBody, options: UploadOptions): Promise<UploadedObject> {
     await this.require(action);
-    const { max, digests = [], signal = this.caller.signal } = options;
+    const { max, digests = [], signal = this.caller.signal, hasher } = options;
     try {
-      const put = await this.parts.objects.put(this.parts.id, packageKey(this.name), body, { max, digests, signal });
+      const put = await this.parts.objects.put(this.parts.id, packageKey(this.name), body, { max, digests, signal, hasher });
       return { key: put.key, size: put.size, digests: put.digests };
     } catch (error) {
       if (error instanceof ObjectTooLarge) throw new RegistryError('too_large', `larger than ${max} bytes`, { cause: error });
       throw error;
     }
+  }
+
+  async adopt(action: Action, from: PackageHandle<S>, file: StoredFile): Promise<UploadedObject | undefined> {
+    await this.require(action);
+    const { objects, hooks, id } = this.parts;
+    const { signal } = this.caller;
+    if (hooks.wants('beforeGet')) await hooks.before('beforeGet', this.context('get', hookFile(file, OCTETS), from.name), signal);
+    const key = await objects.copyTo(file.key, id, packageKey(this.name), signal);
+    return key === undefined ? undefined : { key, size: file.size, digests: file.digests };
   }
 
   async discard(objects: readonly { readonly key: string }[]): Promise<void> {
@@ -96,14 +109,7 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
 
   content(file: StoredFile, mediaType: string): Content {
     const { objects, hooks, onFault } = this.parts;
-    const context = () =>
-      this.context('get', {
-        fileName: file.name ?? '',
-        version: file.version ?? '',
-        size: file.size,
-        contentType: mediaType,
-        digests: file.digests,
-      });
+    const context = () => this.context('get', hookFile(file, mediaType));
     return storedContent({
       file,
       mediaType,
@@ -181,19 +187,29 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
     if (hooks.wants('afterDelete')) for (const file of deletes) hooks.after('afterDelete', this.context('delete', file));
   }
 
-  private context(operation: 'put' | 'get' | 'delete', file: HookFile): IStorageHookContext {
+  private context(operation: 'put' | 'get' | 'delete', file: HookFile, of = this.name): IStorageHookContext {
     const { name, protocol, runtime } = this.parts;
     const { fileName, version, size, contentType, digests } = file;
     return {
       operation,
-      key: `${name}/${this.name}/${fileName}`,
+      key: `${name}/${of}/${fileName}`,
       protocol,
       actor: this.caller.actor,
-      metadata: { packageName: this.name, version, size, contentType, ...(digests ? { digests } : {}) },
+      metadata: { packageName: of, version, size, contentType, ...(digests ? { digests } : {}) },
       timestamp: new Date(runtime.clock.now()),
     };
   }
 }
+
+const OCTETS = 'application/octet-stream';
+
+const hookFile = (file: StoredFile, contentType: string): HookFile => ({
+  fileName: file.name ?? '',
+  version: file.version ?? '',
+  size: file.size,
+  contentType,
+  digests: file.digests,
+});
 
 const VERBS: Readonly<Record<Action, string>> = {
   read: 'read',

@@ -1,6 +1,6 @@
 import type { Action, Principal } from '../auth/principal.js';
 import type { Content } from '../lib/content.js';
-import type { DigestAlgorithm, Digests } from '../lib/digest.js';
+import type { DigestAlgorithm, Digests, Hasher } from '../lib/digest.js';
 import type { CommitOptions, Committed, Decide, FeedItem, PendingObject, Snapshot } from '../log/schema.js';
 import type { WriteBody } from '../storage/driver.js';
 import type { IHookActor } from './hooks.js';
@@ -32,6 +32,8 @@ export interface UploadedObject extends PendingObject {
 export interface UploadOptions {
   /** Digests to compute beside sha256 while the bytes pass. */
   readonly digests?: readonly DigestAlgorithm[];
+  /** See `PutOptions.hasher`. */
+  readonly hasher?: Hasher | undefined;
   /** Largest accepted size in bytes; beyond it `RegistryError('too_large')`. */
   readonly max: number;
   readonly signal?: AbortSignal | undefined;
@@ -62,12 +64,19 @@ export interface PackageHandle<S extends Ruled> {
   readonly name: string;
   /** For routes that read: fresh. For routes that change: what the write begins with, possibly behind (the commit corrects it). */
   readonly snapshot: Snapshot<S>;
+  /** A host wants to be asked each time before stored bytes are given out: nothing may be answered from memory. */
+  readonly gated: boolean;
   /** A question, not a gate. */
   may(action: Action): Promise<boolean>;
   /** Fresh state, strong: for a "no" by exact name. */
   readStrong(): Promise<Snapshot<S>>;
   /** Streams to a fresh object, hashing. Refuses before the first byte when the caller may not `action`. */
   upload(action: Action, body: WriteBody, options: UploadOptions): Promise<UploadedObject>;
+  /**
+   * Copies a stored file of another package of this repository, which the caller was let into, without moving its bytes through here where the store
+   * can. The source's `beforeGet` has its say. Undefined: the source is gone.
+   */
+  adopt(action: Action, from: PackageHandle<S>, file: StoredFile): Promise<UploadedObject | undefined>;
   /** Stored bytes that will not be named after all. Never throws. */
   discard(objects: readonly UploadedObject[]): Promise<void>;
   /** Commits, owners and visibility checked again against each state met. */

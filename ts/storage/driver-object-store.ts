@@ -24,7 +24,7 @@ export class DriverObjectStore implements ObjectStore {
   async put(repository: string, pkg: string, body: WriteBody, options: PutOptions): Promise<PutResult> {
     const { max, digests, signal } = options;
     const key = objectKey(repository, pkg, this.runtime.clock.now(), randomId(this.runtime.random));
-    const hasher = new Hasher(digests);
+    const hasher = options.hasher ?? new Hasher(digests);
     if (body instanceof Uint8Array) {
       if (body.byteLength > max) throw tooLarge(max);
       hasher.update(body);
@@ -56,6 +56,11 @@ export class DriverObjectStore implements ObjectStore {
     if (repository === undefined || pkg === undefined) throw new StorageError('invalid', `${key}: not an object's key`);
     const time = Math.max(this.runtime.clock.now(), floor + 1);
     const copy = objectKey(repository, pkg, time, randomId(this.runtime.random));
+    return (await copyObject(this.driver, key, copy, { signal })) === 'written' ? copy : undefined;
+  }
+
+  async copyTo(key: string, repository: string, pkg: string, signal?: AbortSignal): Promise<string | undefined> {
+    const copy = objectKey(repository, pkg, this.runtime.clock.now(), randomId(this.runtime.random));
     return (await copyObject(this.driver, key, copy, { signal })) === 'written' ? copy : undefined;
   }
 

@@ -74,4 +74,6 @@ export function timeOf(keyOrId: string): number {
 export const objectPrefix = (repository: string, pkg: string): string => `objects/${repository}/${pkg}/`;
 export const objectKey = (repository: string, pkg: string, time: number, nonce: string): string =>
   `objects/${repository}/${pkg}/${timeText(time)}-${nonce}`;
+export const uploadSlot = (repository: string, id: string, n: number): string => `upload/${repository}/${id}/${slot(n)}.jsonl`;
+export const uploadsPrefix = (repository: string): string => `upload/${repository}/`;
 export const uploadPrefix = (repository: string, id: string): string => `upload/${repository}/${id}/`;

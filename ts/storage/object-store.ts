@@ -1,9 +1,11 @@
 import type { ByteRange } from '../lib/content.js';
-import type { DigestAlgorithm, Digests } from '../lib/digest.js';
+import type { DigestAlgorithm, Digests, Hasher } from '../lib/digest.js';
 import type { StoredObject, WriteBody } from './driver.js';
 
 export interface PutOptions {
   readonly digests?: readonly DigestAlgorithm[];
+  /** Has seen what comes before these bytes: `digests` of the result are then of everything so far. Spoilt when the write fails. */
+  readonly hasher?: Hasher | undefined;
   /** Largest accepted size in bytes; one byte more is `ObjectTooLarge` and nothing is kept. */
   readonly max: number;
   readonly signal?: AbortSignal | undefined;
@@ -30,5 +32,7 @@ export interface ObjectStore {
   ): Promise<StoredObject | undefined>;
   /** Copies to a fresh key of the same package whose time is max(now, floor + 1). Undefined: the source is gone. */
   copyAbove(key: string, floor: number, signal?: AbortSignal): Promise<string | undefined>;
+  /** Copies to a fresh key of `pkg`, also from another package. Undefined: the source is gone. */
+  copyTo(key: string, repository: string, pkg: string, signal?: AbortSignal): Promise<string | undefined>;
   delete(keys: readonly string[]): Promise<void>;
 }

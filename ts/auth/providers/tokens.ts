@@ -145,7 +145,7 @@ export class DefaultAuthProvider implements IAuthProvider {
     if (presented?.tokenId !== undefined && !(parent && isLive(parent, now))) {
       throw new RegistryError('unauthenticated', 'The presented token cannot make another');
     }
-    const limits = limitsOf({ ...asked, protocol }, user, presented, now);
+    const limits = limitsOf({ ...asked, protocol, empty: asked.scopes?.length === 0 }, user, presented, now);
     const seconds = Math.min(options.ttl, 86_400, Math.floor(((limits.expires ?? now + options.ttl * 1_000) - now) / 1_000));
     if (seconds < 1) throw new RegistryError('unauthenticated', 'The presented token is about to expire');
     return this.jwts.sign(userId, seconds, {

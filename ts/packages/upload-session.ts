@@ -1,0 +1,251 @@
+import type { Runtime } from '../lib/clock.js';
+import { type DigestAlgorithm, type Digests, Hasher } from '../lib/digest.js';
+import { randomId } from '../lib/ids.js';
+import { Committer } from '../log/committer.js';
+import { Log } from '../log/log.js';
+import type { StorageDriver } from '../storage/driver.js';
+import { uploadPrefix, uploadSlot } from '../storage/key.js';
+import type { UploadedObject } from './package-handle.js';
+import { CutBody } from './upload-body.js';
+import { chunkChange, closeChange, openChange, type UploadChunk, type UploadState, uploadSchema } from './upload-state.js';
+
+/** Milliseconds that a session may live: half of what an object may wait for a log to name it. */
+export const SESSION_MS = 12 * 60 * 60 * 1000;
+const MAX_KEPT = 4_096;
+
+/** Stores a stretch of bytes as an object; `hasher` has seen what comes before. */
+export type StoreChunk = (body: AsyncIterable<Uint8Array>, hasher: Hasher, signal: AbortSignal) => Promise<UploadedObject>;
+
+export interface UploadSessionsOptions {
+  /** The repository's id. */
+  readonly repository: string;
+  readonly driver: StorageDriver;
+  readonly runtime: Runtime;
+  readonly onFault: (error: unknown, where: string) => void;
+}
+
+/** A chunk that does not begin where the upload stands. `offset`: where it does. */
+export class OutOfOrder extends Error {
+  override readonly name = 'OutOfOrder';
+  readonly offset: number;
+
+  constructor(offset: number) {
+    super(`the upload stands at ${offset}`);
+    this.offset = offset;
+  }
+}
+
+/** The session is over: finished, cancelled, expired or never begun. */
+export class NoSession extends Error {
+  override readonly name = 'NoSession';
+}
+
+interface Shared {
+  readonly log: Log<UploadState>;
+  readonly committer: Committer<UploadState>;
+  /** The hash of the first `offset` bytes, as long as this process has it. */
+  live: { readonly offset: number; readonly hasher: Hasher } | undefined;
+}
+
+/** Uploads in pieces. Each is a log of its own that any instance may go on with; what is kept here only saves reading. */
+export class UploadSessions {
+  private readonly options: UploadSessionsOptions;
+  private readonly kept = new Map<string, Shared>();
+
+  constructor(options: UploadSessionsOptions) {
+    this.options = options;
+  }
+
+  /** A new session, durable. Its id has 128 random bits. */
+  async start(image: string, by: string, algorithms: readonly DigestAlgorithm[]): Promise<UploadSession> {
+    const id = randomId(this.options.runtime.random);
+    const shared = this.shared(id, image);
+    shared.log.beginAbsent();
+    await shared.committer.commit(() => ({ changes: [openChange(by, image, algorithms)], result: undefined }), {}, true);
+    this.keep(id, shared);
+    return new UploadSession(this.options, id, by, shared, () => this.kept.delete(id));
+  }
+
+  /** Fresh. Throws `NoSession` for one that is over, another user's or another package's: all the same. */
+  async find(id: string, image: string, by: string): Promise<UploadSession> {
+    const { driver, runtime } = this.options;
+    const shared = this.kept.get(id) ?? this.shared(id, image);
+    // swept entry 0 first: without it the others are nothing
+    const [begun, snapshot] = await Promise.all([driver.stat(uploadSlot(this.options.repository, id, 0)), shared.log.refresh()]);
+    const { state } = snapshot;
+    const mine = state.image === image && state.by === by;
+    const alive = begun !== undefined && snapshot.broken === undefined && !state.closed && state.openedAt > 0;
+    if (!mine || !alive || runtime.clock.now() - state.openedAt >= SESSION_MS) throw new NoSession();
+    this.keep(id, shared);
+    return new UploadSession(this.options, id, by, shared, () => this.kept.delete(id));
+  }
+
+  private keep(id: string, shared: Shared): void {
+    this.kept.delete(id);
+    this.kept.set(id, shared);
+    const oldest = this.kept.size > MAX_KEPT ? this.kept.keys().next().value : undefined;
+    if (oldest !== undefined) this.kept.delete(oldest);
+  }
+
+  private shared(id: string, image: string): Shared {
+    const { repository, driver, runtime, onFault } = this.options;
+    const prefix = uploadPrefix(repository, id);
+    const slot = (n: number): string => uploadSlot(repository, id, n);
+    const log = new Log<UploadState>(id, image, {
+      driver,
+      schema: uploadSchema,
+      slot,
+      checkpointKey: (part) => `${prefix}${part}`,
+      onFault,
+      settlesLater: false,
+    });
+    const committer = new Committer<UploadState>(log, {
+      space: repository,
+      driver,
+      runtime,
+      schema: uploadSchema,
+      slot: (_key, n) => slot(n),
+      begin: () => log.begin(),
+      copyAbove: async () => undefined,
+      settleMs: 0,
+      onCommitted: () => {
+        if ((log.snapshot?.position ?? 0) % 64 === 0) void log.checkpoint();
+      },
+      onFault,
+      mutants: new Set(),
+    });
+    return { log, committer, live: undefined };
+  }
+}
+
+/** One upload in the hands of a request. */
+export class UploadSession {
+  readonly id: string;
+  private readonly options: UploadSessionsOptions;
+  private readonly by: string;
+  private readonly shared: Shared;
+  private readonly forget: () => void;
+
+  constructor(options: UploadSessionsOptions, id: string, by: string, shared: Shared, forget: () => void) {
+    this.options = options;
+    this.id = id;
+    this.by = by;
+    this.shared = shared;
+    this.forget = forget;
+  }
+
+  get state(): UploadState {
+    const { snapshot } = this.shared.log;
+    if (!snapshot) throw new NoSession();
+    return snapshot.state;
+  }
+
+  /**
+   * Takes in what comes, at `start` (default: where the upload stands). When the sender goes away in the middle, what has come is kept and the failure
+   * thrown on. Throws `OutOfOrder`, `NoSession`, what `store` and the body throw. `discard` hears of bytes that were stored for nothing.
+   */
+  async append(
+    body: AsyncIterable<Uint8Array>,
+    { start, length, algorithms = [], store, discard }: AppendOptions,
+  ): Promise<UploadState> {
+    const { offset } = this.state;
+    if (start !== undefined && start !== offset) throw new OutOfOrder(offset);
+    const hasher = offset === 0 ? new Hasher([...this.state.algorithms, ...algorithms]) : await this.hasherAt(offset);
+    const cut = new CutBody(body, length);
+    const stored = await store(cut, hasher, new AbortController().signal);
+    const keep = cut.failure === undefined || cut.keeps;
+    if (!keep || stored.size === 0) {
+      await discard(stored);
+      if (cut.failure) throw cut.failure.error;
+      return this.state;
+    }
+    await this.commitChunk({ key: stored.key, offset, length: stored.size }, stored, discard);
+    this.shared.live = { offset: offset + stored.size, hasher };
+    if (cut.failure) throw cut.failure.error;
+    return this.state;
+  }
+
+  /** Nothing more comes: the session is over, and its log may go. */
+  async close(): Promise<void> {
+    const { shared, options, by, id } = this;
+    this.forget();
+    const { snapshot } = await shared.committer.commit(
+      ({ state }) => {
+        if (state.closed) throw new NoSession();
+        return { changes: [closeChange(by)], result: undefined };
+      },
+      {},
+      true,
+    );
+    const prefix = uploadPrefix(options.repository, id);
+    const slots = Array.from({ length: snapshot.position }, (_, n) => uploadSlot(options.repository, id, n));
+    try {
+      const [first, ...others] = slots;
+      if (first !== undefined) await options.driver.delete([first]);
+      await options.driver.delete([...others, `${prefix}base`, `${prefix}delta`]);
+    } catch (error) {
+      options.onFault(error, 'closing an upload');
+    }
+  }
+
+  /** The bytes so far, one chunk behind the other. Throws `NoSession` when some have been collected. */
+  async *bytes(chunks: readonly UploadChunk[]): AsyncGenerator<Uint8Array> {
+    for (const { key, length } of chunks) {
+      const stored = await this.options.driver.read(key);
+      if (!stored || stored.size !== length) throw new NoSession();
+      if (stored.body instanceof Uint8Array) yield stored.body;
+      else yield* stored.body;
+    }
+  }
+
+  /** Of all bytes, by an algorithm that was not computed while they came. */
+  async digest(algorithm: DigestAlgorithm): Promise<string | undefined> {
+    const hasher = new Hasher([algorithm]);
+    for await (const chunk of this.bytes(this.state.chunks)) hasher.update(chunk);
+    const digests: Digests = hasher.digests();
+    return digests[algorithm];
+  }
+
+  private async hasherAt(offset: number): Promise<Hasher> {
+    const { live } = this.shared;
+    this.shared.live = undefined;
+    if (live?.offset === offset) return live.hasher;
+    const hasher = new Hasher(this.state.algorithms);
+    for await (const chunk of this.bytes(this.state.chunks)) hasher.update(chunk);
+    return hasher;
+  }
+
+  private async commitChunk(
+    chunk: UploadChunk,
+    stored: UploadedObject,
+    discard: (object: UploadedObject) => Promise<void>,
+  ): Promise<void> {
+    let refused: unknown;
+    try {
+      await this.shared.committer.commit(
+        ({ state }) => {
+          if (state.closed || state.openedAt === 0) refused = new NoSession();
+          else if (state.offset !== chunk.offset) refused = new OutOfOrder(state.offset);
+          else return { changes: [chunkChange(this.by, chunk, stored.digests)], result: undefined };
+          throw refused;
+        },
+        {},
+        true,
+      );
+    } catch (error) {
+      // after any other failure the entry may stand
+      if (error === refused) await discard(stored);
+      throw error;
+    }
+  }
+}
+
+export interface AppendOptions {
+  readonly start?: number | undefined;
+  /** Bytes that must come, where they were announced. */
+  readonly length?: number | undefined;
+  /** Beside those of the session; only where nothing has come before. */
+  readonly algorithms?: readonly DigestAlgorithm[];
+  readonly store: StoreChunk;
+  readonly discard: (object: UploadedObject) => Promise<void>;
+}

@@ -1,0 +1,144 @@
+import { parseJsonObject } from '../../formats/json.js';
+import { essenceOf } from '../../lib/media-type.js';
+import { manifestInvalid } from './errors.js';
+import { digestOf, parseDigest } from './names.js';
+
+/** Bytes that a manifest may have; clients read no more. */
+export const MAX_MANIFEST = 4 * 1024 * 1024;
+
+export const INDEX = 'application/vnd.oci.image.index.v1+json';
+export const IMAGE = 'application/vnd.oci.image.manifest.v1+json';
+const DOCKER_IMAGE = 'application/vnd.docker.distribution.manifest.v2+json';
+const DOCKER_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
+const ARTIFACT = 'application/vnd.oci.artifact.manifest.v1+json';
+const OUTDATED = /^application\/vnd\.docker\.distribution\.manifest\.v1\+/;
+/** Layers that may not be given away: manifests name them, registries need not have them. */
+const ELSEWHERE = /nondistributable|\.foreign\./;
+const MAX_REFERENCES = 8_192;
+const MAX_TYPE = 1_024;
+/** JSON characters of annotations that are kept beside the referrer itself. */
+const MAX_KEPT_ANNOTATIONS = 2_048;
+
+type Fields = { readonly [field: string]: unknown };
+
+/** What a manifest points to. */
+export interface Descriptor {
+  readonly digest: string;
+  readonly size: number;
+  /** It need not be here. */
+  readonly elsewhere: boolean;
+}
+
+/** What a registry has to know of a manifest; its bytes are kept as they are. */
+export interface ParsedManifest {
+  /** Without parameters. */
+  readonly mediaType: string;
+  readonly blobs: readonly Descriptor[];
+  readonly children: readonly Descriptor[];
+  readonly subject: string | undefined;
+  readonly artifactType: string | undefined;
+  /** Of a manifest with a subject: undefined, none; null, too large to be kept beside it. */
+  readonly annotations: Readonly<Record<string, string>> | null | undefined;
+}
+
+const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function descriptor(value: unknown, where: string): Descriptor {
+  if (!isFields(value)) throw manifestInvalid(`${where} is not a descriptor`);
+  const { digest, size, mediaType, urls } = value;
+  if (typeof digest !== 'string') throw manifestInvalid(`${where} has no digest`);
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw manifestInvalid(`${where} has no size`);
+  if (typeof mediaType !== 'string') throw manifestInvalid(`${where} has no mediaType`);
+  const elsewhere = ELSEWHERE.test(mediaType) || (Array.isArray(urls) && urls.length > 0);
+  return { digest: parseDigest(digest).text, size, elsewhere };
+}
+
+function descriptors(fields: Fields, name: string): readonly Descriptor[] {
+  const list = fields[name];
+  if (list === undefined || list === null) return [];
+  if (!Array.isArray(list)) throw manifestInvalid(`${name} is not a list`);
+  if (list.length > MAX_REFERENCES) throw manifestInvalid(`${name} has more than ${MAX_REFERENCES} members`);
+  return list.map((value, at) => descriptor(value, `${name}[${at}]`));
+}
+
+function typeOf(contentType: string, fields: Fields): string {
+  const sent = essenceOf(contentType);
+  const own = fields['mediaType'];
+  if (own !== undefined && typeof own !== 'string') throw manifestInvalid('mediaType is not a text');
+  const mediaType = sent === '' ? own : sent;
+  if (mediaType === undefined || mediaType === '') throw manifestInvalid('a manifest needs a Content-Type');
+  if (own !== undefined && own !== '' && own !== mediaType)
+    throw manifestInvalid('the Content-Type is not the mediaType of the manifest', { contentType: mediaType, mediaType: own });
+  if (mediaType.length > MAX_TYPE) throw manifestInvalid('the media type is too long');
+  if (OUTDATED.test(mediaType)) throw manifestInvalid('manifests of schema 1 are not accepted');
+  return mediaType;
+}
+
+/** One document, one meaning: what could be read as an index and as an image alike is refused (CVE-2021-41190). */
+function checkShape(mediaType: string, fields: Fields): void {
+  const index = 'manifests' in fields;
+  const image = 'layers' in fields || 'config' in fields || 'fsLayers' in fields || 'history' in fields;
+  if (index && (image || 'blobs' in fields)) throw manifestInvalid('a manifest may not be an index and an image at once');
+  const wantsIndex = mediaType === INDEX || mediaType === DOCKER_LIST;
+  const wantsImage = mediaType === IMAGE || mediaType === DOCKER_IMAGE;
+  if (wantsIndex && !index) throw manifestInvalid('an index needs manifests');
+  if ((wantsImage || mediaType === ARTIFACT) && index) throw manifestInvalid('this media type has no manifests');
+  if (wantsIndex && image) throw manifestInvalid('an index has no layers');
+  if (wantsImage && !isFields(fields['config'])) throw manifestInvalid('an image manifest needs a config');
+  if ((wantsIndex || wantsImage) && fields['schemaVersion'] !== 2) throw manifestInvalid('schemaVersion must be 2');
+}
+
+function textField(fields: Fields, name: string): string | undefined {
+  const value = fields[name];
+  if (value === undefined || value === null || value === '') return undefined;
+  if (typeof value !== 'string' || value.length > MAX_TYPE) throw manifestInvalid(`${name} is not a media type`);
+  return value;
+}
+
+const isTexts = (value: unknown): value is Readonly<Record<string, string>> =>
+  isFields(value) && Object.values(value).every((one) => typeof one === 'string');
+
+/** Annotations as JSON; those that are none count as absent. */
+export const annotationsOf = (fields: Fields): Readonly<Record<string, string>> | undefined => {
+  const value = fields['annotations'];
+  return isTexts(value) && Object.keys(value).length > 0 ? value : undefined;
+};
+
+function keptAnnotations(fields: Fields): ParsedManifest['annotations'] {
+  const annotations = annotationsOf(fields);
+  return annotations !== undefined && JSON.stringify(annotations).length > MAX_KEPT_ANNOTATIONS ? null : annotations;
+}
+
+/** JSON of a manifest that was stored, or that somebody sends. Throws MANIFEST_INVALID. */
+export function manifestFields(bytes: Uint8Array): Fields {
+  try {
+    return parseJsonObject(bytes, { maxBytes: MAX_MANIFEST, what: 'the manifest' });
+  } catch (cause) {
+    throw manifestInvalid('the manifest is not a JSON object', cause instanceof Error ? { reason: cause.message } : undefined);
+  }
+}
+
+/**
+ * Reads a manifest of any media type (image-spec 1.1; Docker's image manifest version 2, schema 2; the artifact manifest of the release candidates).
+ * Types that are not known are read by their shape. Throws MANIFEST_INVALID and DIGEST_INVALID.
+ */
+export function parseManifest(bytes: Uint8Array, contentType: string): ParsedManifest {
+  const fields = manifestFields(bytes);
+  const mediaType = typeOf(contentType, fields);
+  checkShape(mediaType, fields);
+  const config = isFields(fields['config']) ? fields['config'] : undefined;
+  const subject =
+    fields['subject'] === undefined || fields['subject'] === null ? undefined : descriptor(fields['subject'], 'subject');
+  const artifactType = textField(fields, 'artifactType') ?? (config ? textField(config, 'mediaType') : undefined);
+  return {
+    mediaType,
+    blobs: [...(config ? [descriptor(config, 'config')] : []), ...descriptors(fields, 'layers'), ...descriptors(fields, 'blobs')],
+    children: descriptors(fields, 'manifests'),
+    subject: subject?.digest,
+    artifactType,
+    annotations: subject === undefined ? undefined : keptAnnotations(fields),
+  };
+}
+
+/** A subject may be asked for that is not here; what it is called must be a digest. */
+export const isSubject = (text: string): boolean => digestOf(text) !== undefined;

@@ -1,0 +1,218 @@
+import { RegistryError } from '../../errors/registry-error.js';
+import { empty, type Reply } from '../../http/reply.js';
+import type { Call, RequestBody } from '../../http/route.js';
+import { Hasher } from '../../lib/digest.js';
+import type { Decision, NewChange } from '../../log/schema.js';
+import type { HookFile, PackageHandle, UploadedObject } from '../../packages/package-handle.js';
+import { manifestChange, tagChange, unmanifestChange, untagChange } from './changes.js';
+import {
+  denied,
+  digestInvalid,
+  manifestBlobUnknown,
+  manifestInvalid,
+  manifestUnknown,
+  sizeInvalid,
+  unsupported,
+} from './errors.js';
+import { manifestPath } from './locations.js';
+import { type Descriptor, MAX_MANIFEST, type ParsedManifest, parseManifest } from './manifest.js';
+import { parseTag, type Reference } from './names.js';
+import type { OciRules } from './rules.js';
+import type { OciState } from './state.js';
+
+type Handle = PackageHandle<OciState>;
+type ManifestCall<B> = Call<{ readonly name: string; readonly reference: Reference }, B, OciState>;
+
+/** Tags that one PUT by digest may set (distribution-spec 1.2, `?tag=`). */
+const MAX_TAGS = 100;
+
+/** A manifest that somebody wants to be here. */
+interface Wanted {
+  readonly digest: string;
+  readonly sha256: string;
+  readonly bytes: Uint8Array;
+  readonly manifest: ParsedManifest;
+  readonly tags: readonly string[];
+  readonly by: string;
+}
+
+interface Rights {
+  readonly create: boolean;
+  readonly overwrite: boolean;
+}
+
+/** The manifest is not there after all, and its bytes were not stored. */
+class NotStored extends Error {}
+
+export const actorOf = (call: Pick<Call<unknown, unknown, OciState>, 'principal'>): string => {
+  if (!call.principal) throw new RegistryError('unauthenticated', 'authentication required');
+  return call.principal.userId;
+};
+
+function wantedOf(call: ManifestCall<RequestBody>, bytes: Uint8Array): Wanted {
+  const { reference } = call.params;
+  const hasher = new Hasher(reference.digest?.algorithm === 'sha512' ? ['sha512'] : []);
+  hasher.update(bytes);
+  const digests = hasher.digests();
+  const { digest } = reference;
+  if (digest && digests[digest.algorithm] !== digest.hex)
+    throw digestInvalid('the manifest does not have the digest in the path');
+  const extra = call.query.getAll('tag');
+  if (extra.length > MAX_TAGS) throw new RegistryError('invalid', `at most ${MAX_TAGS} tags`, { code: 'TAG_INVALID' });
+  return {
+    digest: digest?.text ?? `sha256:${digests.sha256}`,
+    sha256: digests.sha256,
+    bytes,
+    manifest: parseManifest(bytes, call.body.mediaType),
+    tags: [...new Set([...(digest ? extra.map(parseTag) : [reference.tag as string])])],
+    by: actorOf(call),
+  };
+}
+
+/** Those of the blobs that are here; the others must be of a kind that may be elsewhere. */
+function presentBlobs(state: OciState, blobs: readonly Descriptor[]): readonly string[] {
+  const present = new Set<string>();
+  for (const { digest, size, elsewhere } of blobs) {
+    const blob = state.blobs.get(digest);
+    if (!blob && !elsewhere) throw manifestBlobUnknown(digest);
+    if (!blob) continue;
+    if (blob.size !== size) throw sizeInvalid(`the size of ${digest} is ${blob.size}`);
+    present.add(digest);
+  }
+  return [...present];
+}
+
+function checkChildren(state: OciState, children: readonly Descriptor[]): readonly string[] {
+  for (const { digest, size, elsewhere } of children) {
+    const child = state.manifests.get(digest);
+    if (!child && !elsewhere) throw manifestBlobUnknown(digest);
+    if (child && child.size !== size) throw sizeInvalid(`the size of ${digest} is ${child.size}`);
+  }
+  return [...new Set(children.map(({ digest }) => digest))];
+}
+
+function added(state: OciState, wanted: Wanted, stored: UploadedObject | undefined, rights: Rights): readonly NewChange[] {
+  const { digest, sha256, manifest, by } = wanted;
+  const known = state.manifests.get(digest);
+  if (known) {
+    if (known.mediaType !== manifest.mediaType)
+      throw manifestInvalid('this manifest is here under another media type', { mediaType: known.mediaType });
+    return [];
+  }
+  if (!rights.create) throw denied('you may not add manifests to this repository');
+  const blobs = presentBlobs(state, manifest.blobs);
+  const children = checkChildren(state, manifest.children);
+  if (!stored) throw new NotStored();
+  const { mediaType, subject, artifactType, annotations } = manifest;
+  const { key, size } = stored;
+  return [manifestChange(by, { digest, key, size, sha256, mediaType, blobs, children, subject, artifactType, annotations })];
+}
+
+function tagged(state: OciState, { tags, digest, by }: Wanted, rules: OciRules, rights: Rights): readonly NewChange[] {
+  const changes: NewChange[] = [];
+  for (const tag of tags) {
+    const before = state.tags.get(tag);
+    if (before === digest) continue;
+    if (before === undefined && !rights.create) throw denied('you may not add tags to this repository');
+    if (before !== undefined && rules.immutable(tag)) throw denied(`the tag ${tag} is immutable`);
+    if (before !== undefined && !rights.overwrite) throw denied('you may not move tags of this repository');
+    changes.push(tagChange(by, tag, digest));
+  }
+  return changes;
+}
+
+/** Handlers that change manifests and tags. */
+export class ManifestChanges {
+  private readonly rules: OciRules;
+
+  constructor(rules: OciRules) {
+    this.rules = rules;
+  }
+
+  /** PUT by tag or digest; what it names must be here, in this repository. */
+  put = async (call: ManifestCall<RequestBody>): Promise<Reply> => {
+    const wanted = wantedOf(call, await call.body.bytes());
+    await this.commit(call.package, wanted);
+    const { digest, manifest, tags } = wanted;
+    return empty(201, {
+      Location: manifestPath(call.baseUrl, call.params.name, digest),
+      'Docker-Content-Digest': digest,
+      ...(manifest.subject === undefined ? {} : { 'OCI-Subject': manifest.subject }),
+      ...(call.params.reference.digest && tags.length > 0 ? { 'OCI-Tag': tags.join(', ') } : {}),
+    });
+  };
+
+  /** DELETE: of a tag, the tag; of a digest, the manifest and all its tags. */
+  remove = async (call: ManifestCall<unknown>): Promise<Reply> => {
+    if (!this.rules.deletion) throw unsupported('deletion is switched off');
+    const { reference } = call.params;
+    const by = actorOf(call);
+    await call.package.commit('delete', ({ state }) => ({ changes: [this.removal(state, reference, by)], result: undefined }), {
+      deletes: removed(call.package.snapshot.state, reference),
+    });
+    return empty(202);
+  };
+
+  private removal(state: OciState, { tag, digest }: Reference, by: string): NewChange {
+    if (tag !== undefined) {
+      if (!state.tags.has(tag)) throw manifestUnknown(tag);
+      if (this.rules.immutable(tag)) throw denied(`the tag ${tag} is immutable`);
+      return untagChange(by, tag);
+    }
+    if (!state.manifests.has(digest.text)) throw manifestUnknown(digest.text);
+    for (const [name, target] of state.tags)
+      if (target === digest.text && this.rules.immutable(name)) throw denied(`the tag ${name} is immutable`);
+    return unmanifestChange(by, digest.text);
+  }
+
+  private async commit(handle: Handle, wanted: Wanted): Promise<void> {
+    const [create, overwrite] = await Promise.all([handle.may('create'), handle.may('overwrite')]);
+    if (!create && !overwrite) throw denied('you may not push to this repository');
+    const action = create ? 'create' : 'overwrite';
+    const store = (): Promise<UploadedObject> => handle.upload(action, wanted.bytes, { max: MAX_MANIFEST });
+    const rights = { create, overwrite };
+    const here = handle.snapshot.state.manifests.has(wanted.digest);
+    try {
+      await this.commitWith(handle, action, wanted, rights, here ? undefined : await store());
+    } catch (error) {
+      if (!(error instanceof NotStored)) throw error;
+      await this.commitWith(handle, action, wanted, rights, await store());
+    }
+  }
+
+  private async commitWith(
+    handle: Handle,
+    action: 'create' | 'overwrite',
+    wanted: Wanted,
+    rights: Rights,
+    stored: UploadedObject | undefined,
+  ): Promise<void> {
+    const { tags, digest, manifest } = wanted;
+    const decide = ({ state }: { readonly state: OciState }): Decision<boolean> => {
+      const own = added(state, wanted, stored, rights);
+      return { changes: [...own, ...tagged(state, wanted, this.rules, rights)], result: own.length > 0 };
+    };
+    const listed = tags.length > 0 || manifest.subject !== undefined;
+    const { result: used } = await handle.commit(action, decide, {
+      ...(stored ? { objects: [stored] } : {}),
+      puts: [hookFile(digest, tags[0] ?? digest, wanted.bytes.byteLength, manifest.mediaType, wanted.sha256)],
+      visible: listed ? 'listed' : 'named',
+    });
+    if (stored && !used) await handle.discard([stored]);
+  }
+}
+
+const hookFile = (digest: string, version: string, size: number, contentType: string, sha256: string): HookFile => ({
+  fileName: digest,
+  version,
+  size,
+  contentType,
+  digests: { sha256 },
+});
+
+function removed(state: OciState, { tag, digest }: Reference): readonly HookFile[] {
+  const target = tag === undefined ? digest.text : state.tags.get(tag);
+  const manifest = target === undefined ? undefined : state.manifests.get(target);
+  if (target === undefined || !manifest) return [];
+  return [hookFile(target, tag ?? target, manifest.size, manifest.mediaType, manifest.sha256)];
+}

@@ -1,0 +1,112 @@
+import { RegistryError } from '../../errors/registry-error.js';
+import { document, json, type Reply } from '../../http/reply.js';
+import type { Call } from '../../http/route.js';
+import { ByteLru } from '../../lib/byte-lru.js';
+import type { Content } from '../../lib/content.js';
+import { Hasher } from '../../lib/digest.js';
+import { streamToBuffer } from '../../lib/streams.js';
+import type { PackageHandle } from '../../packages/package-handle.js';
+import { manifestUnknown, nameUnknown } from './errors.js';
+import { nextLink, rootPathOf } from './locations.js';
+import { MAX_MANIFEST } from './manifest.js';
+import { digestOf, type Reference } from './names.js';
+import { pageOf, sortedTags } from './render.js';
+import type { Manifest, OciState } from './state.js';
+
+type Handle = PackageHandle<OciState>;
+type Named<B = unknown> = Call<{ readonly name: string }, B, OciState>;
+type ManifestCall = Call<{ readonly name: string; readonly reference: Reference }, unknown, OciState>;
+
+/** Manifests in memory by their digests: under a digest there is only ever one. Whether a caller may see it, the log says each time. */
+export class Manifests {
+  private readonly kept: ByteLru<string, Uint8Array>;
+
+  /** @param cacheBytes for manifests in memory */
+  constructor(cacheBytes: number) {
+    this.kept = new ByteLru(cacheBytes);
+  }
+
+  /** The very bytes that were pushed; `open` throws `internal` for any others. */
+  content(handle: Handle, digest: string, manifest: Manifest): Content {
+    const { mediaType, size } = manifest;
+    return {
+      size,
+      mediaType,
+      etag: digest,
+      open: async (_range, signal) => this.bytes(handle, digest, manifest, signal),
+    };
+  }
+
+  async bytes(handle: Handle, digest: string, manifest: Manifest, signal?: AbortSignal): Promise<Uint8Array> {
+    const { key, size, sha256, mediaType } = manifest;
+    // hooks are asked each time, whatever is kept
+    const content = handle.content({ key, size, digests: { sha256 }, name: digest, version: digest }, mediaType);
+    const known = this.kept.get(digest);
+    if (known && !handle.gated) return known;
+    const opened = await content.open(undefined, signal);
+    const bytes = opened instanceof Uint8Array ? opened : await streamToBuffer(opened, { limit: MAX_MANIFEST });
+    if (!isDigestOf(digest, bytes)) throw new RegistryError('internal', `${digest}: stored bytes have another digest`);
+    this.kept.set(digest, bytes, bytes.byteLength + 256);
+    return bytes;
+  }
+}
+
+function isDigestOf(digest: string, bytes: Uint8Array): boolean {
+  const parsed = digestOf(digest);
+  if (!parsed) return false;
+  const hasher = new Hasher([parsed.algorithm]);
+  hasher.update(bytes);
+  return hasher.digests()[parsed.algorithm] === parsed.hex;
+}
+
+const resolve = (state: OciState, { tag, digest }: Reference): string | undefined =>
+  tag === undefined ? digest.text : state.tags.get(tag);
+
+/** Handlers that answer what is here. */
+export class Reads {
+  private readonly manifests: Manifests;
+
+  constructor(manifests: Manifests) {
+    this.manifests = manifests;
+  }
+
+  /** The bytes and the type that were pushed, whatever Accept says: a conversion would be another manifest. */
+  manifest = async (call: ManifestCall): Promise<Reply> => {
+    const { reference } = call.params;
+    const found = find(call.package.snapshot.state, reference) ?? find((await call.package.readStrong()).state, reference);
+    if (!found) throw manifestUnknown(reference.tag ?? reference.digest.text);
+    const content = this.manifests.content(call.package, found.digest, found.manifest);
+    return document(content, reference.tag === undefined ? 'immutable' : 'revalidate', {
+      headers: { 'Docker-Content-Digest': found.digest },
+    });
+  };
+
+  tags = async (call: Named): Promise<Reply> => {
+    const { name } = call.params;
+    const { state } = call.package.snapshot;
+    if (state.createdAt === 0) throw nameUnknown(name);
+    const { items, next } = pageOf(sortedTags(state.tags), call.query);
+    const path = `${rootPathOf(call.baseUrl)}/${name}/tags/list`;
+    return json({ name, tags: items }, 'revalidate', link(next && nextLink(path, { n: String(next.n), last: next.last })));
+  };
+
+  /** Filtered by what the caller may read before anything is counted. */
+  catalog = async (call: Call<Record<never, never>, unknown, OciState>): Promise<Reply> => {
+    const { items } = await call.listing();
+    const names = items.filter(({ summary }) => holdsManifests(summary)).map(({ identity }) => identity);
+    const { items: repositories, next } = pageOf(names.sort(), call.query);
+    const path = `${rootPathOf(call.baseUrl)}/_catalog`;
+    return json({ repositories }, 'revalidate', link(next && nextLink(path, { n: String(next.n), last: next.last })));
+  };
+}
+
+const link = (value: string | undefined) => (value === undefined ? {} : { headers: { Link: value } });
+
+const holdsManifests = (summary: unknown): boolean =>
+  typeof summary === 'object' && summary !== null && 'manifests' in summary && Number(summary.manifests) > 0;
+
+function find(state: OciState, reference: Reference): { readonly digest: string; readonly manifest: Manifest } | undefined {
+  const digest = resolve(state, reference);
+  const manifest = digest === undefined ? undefined : state.manifests.get(digest);
+  return digest === undefined || !manifest ? undefined : { digest, manifest };
+}

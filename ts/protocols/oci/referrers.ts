@@ -1,0 +1,80 @@
+import { bytesContent, document, type Reply } from '../../http/reply.js';
+import type { Call } from '../../http/route.js';
+import { utf8 } from '../../lib/bytes.js';
+import type { PackageHandle } from '../../packages/package-handle.js';
+import { nextLink, rootPathOf } from './locations.js';
+import { annotationsOf, INDEX, manifestFields } from './manifest.js';
+import type { Digest } from './names.js';
+import type { Manifests } from './read.js';
+import { pageSize } from './render.js';
+import type { Manifest, OciState } from './state.js';
+
+type ReferrersCall = Call<{ readonly name: string; readonly digest: Digest }, unknown, OciState>;
+
+const MAX_PAGE = 1_000;
+/** Clients read at most 4 MiB of an index. */
+const MAX_BYTES = 3 * 1024 * 1024;
+
+interface Page {
+  readonly descriptors: readonly string[];
+  readonly last: string | undefined;
+}
+
+/** What refers to a manifest, as an image index (distribution-spec, listing referrers). A subject that is not here has referrers all the same. */
+export class Referrers {
+  private readonly manifests: Manifests;
+
+  constructor(manifests: Manifests) {
+    this.manifests = manifests;
+  }
+
+  list = async (call: ReferrersCall): Promise<Reply> => {
+    const { name, digest } = call.params;
+    const filter = call.query.get('artifactType');
+    const n = Math.max(1, pageSize(call.query.get('n'), MAX_PAGE));
+    const { descriptors, last } = await this.page(call, filter, n);
+    const body = `{"schemaVersion":2,"mediaType":"${INDEX}","manifests":[${descriptors.join(',')}]}`;
+    const path = `${rootPathOf(call.baseUrl)}/${name}/referrers/${digest.text}`;
+    return document(bytesContent(utf8(body), INDEX), 'revalidate', {
+      headers: {
+        ...(filter === undefined ? {} : { 'OCI-Filters-Applied': 'artifactType' }),
+        ...(last === undefined ? {} : { Link: nextLink(path, { artifactType: filter, n: call.query.get('n'), last }) }),
+      },
+    });
+  };
+
+  private async page(call: ReferrersCall, filter: string | undefined, n: number): Promise<Page> {
+    const { state } = call.package.snapshot;
+    const after = call.query.get('last');
+    const digests = [...(state.referrers.get(call.params.digest.text)?.keys() ?? [])]
+      .filter((digest) => after === undefined || digest > after)
+      .filter((digest) => filter === undefined || state.manifests.get(digest)?.artifactType === filter)
+      .sort();
+    const descriptors: string[] = [];
+    let bytes = 0;
+    for (const [at, digest] of digests.entries()) {
+      const manifest = state.manifests.get(digest);
+      if (!manifest) continue;
+      const text = JSON.stringify(await this.descriptor(call.package, digest, manifest));
+      bytes += Buffer.byteLength(text);
+      if (descriptors.length > 0 && (descriptors.length >= n || bytes > MAX_BYTES)) return { descriptors, last: digests[at - 1] };
+      descriptors.push(text);
+    }
+    return { descriptors, last: undefined };
+  }
+
+  private async descriptor(handle: PackageHandle<OciState>, digest: string, manifest: Manifest): Promise<object> {
+    const { mediaType, size, artifactType } = manifest;
+    const annotations =
+      manifest.annotations === null
+        ? annotationsOf(manifestFields(await this.manifests.bytes(handle, digest, manifest)))
+        : manifest.annotations;
+    return {
+      mediaType,
+      size,
+      digest,
+      ...(artifactType === undefined ? {} : { artifactType }),
+      ...(annotations === undefined ? {} : { annotations }),
+    };
+  }
+}

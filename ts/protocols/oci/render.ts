@@ -1,0 +1,54 @@
+import { RegistryError } from '../../errors/registry-error.js';
+import type { Query } from '../../http/route.js';
+
+/** Items of one page, however many are asked for. */
+export const MAX_PAGE = 10_000;
+
+const sorted = new WeakMap<ReadonlyMap<string, string>, readonly string[]>();
+
+/** In byte order of ASCII. States do not change, so neither does their order. */
+export function sortedTags(tags: ReadonlyMap<string, string>): readonly string[] {
+  const known = sorted.get(tags);
+  if (known) return known;
+  const names = [...tags.keys()].sort();
+  sorted.set(tags, names);
+  return names;
+}
+
+/** Throws PAGINATION_NUMBER_INVALID for what is no natural number. Nothing is ever allocated in proportion to it. */
+export function pageSize(text: string | undefined, most: number): number {
+  if (text === undefined) return most;
+  if (!/^\d{1,19}$/.test(text))
+    throw new RegistryError('invalid', 'n must be a natural number', {
+      code: 'PAGINATION_NUMBER_INVALID',
+      detail: { n: text.slice(0, 32) },
+    });
+  return Math.min(Number(text), most);
+}
+
+function firstBehind(names: readonly string[], last: string): number {
+  let low = 0;
+  let high = names.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((names[middle] ?? '') <= last) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+export interface Page {
+  readonly items: readonly string[];
+  /** Undefined: nothing comes behind it. */
+  readonly next: { readonly n: number; readonly last: string } | undefined;
+}
+
+/** `n` names behind `last`, which need not be one of them (distribution-spec, listing tags). `n=0`: none, and no next page. */
+export function pageOf(names: readonly string[], query: Query): Page {
+  const n = pageSize(query.get('n'), MAX_PAGE);
+  const last = query.get('last');
+  const from = last === undefined || last === '' ? 0 : firstBehind(names, last);
+  const items = names.slice(from, from + n);
+  const end = items.at(-1);
+  return { items, next: end !== undefined && from + n < names.length ? { n, last: end } : undefined };
+}

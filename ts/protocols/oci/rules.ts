@@ -1,0 +1,39 @@
+import { invalid } from '../../errors/registry-error.js';
+
+/** What an operator may decide for one repository. */
+export interface OciRules {
+  /** False: nothing can be deleted through the API. */
+  readonly deletion: boolean;
+  /** Manifests without tag go when nobody has named them for the grace time. */
+  readonly collectUntagged: boolean;
+  /** A tag that points somewhere stays there. */
+  immutable(tag: string): boolean;
+}
+
+const PREFIX = 'immutableTags';
+
+const matches = (pattern: string, tag: string): boolean => {
+  const star = pattern.indexOf('*');
+  if (star < 0) return pattern === tag;
+  const [head, tail] = [pattern.slice(0, star), pattern.slice(star + 1)];
+  return tag.length >= head.length + tail.length && tag.startsWith(head) && tag.endsWith(tail);
+};
+
+/**
+ * Reads a repository's `features`: `delete` (default true), `collectUntagged` (default false), `immutableTags` for all tags, and `immutableTags:<pattern>`
+ * for some, where a pattern has at most one `*`. The longest pattern that matches a tag decides, so that exceptions can be made with `false`.
+ */
+export function rulesOf(features: Readonly<Record<string, boolean>>): OciRules {
+  const patterns = Object.entries(features)
+    .filter(([name]) => name === PREFIX || name.startsWith(`${PREFIX}:`))
+    .map(([name, on]) => ({ pattern: name === PREFIX ? '*' : name.slice(PREFIX.length + 1), on }))
+    .sort((a, b) => b.pattern.length - a.pattern.length);
+  for (const { pattern } of patterns)
+    if (pattern === '' || pattern.indexOf('*') !== pattern.lastIndexOf('*'))
+      throw invalid(`features: ${PREFIX}:${pattern} must be a pattern with at most one *`);
+  return {
+    deletion: features['delete'] !== false,
+    collectUntagged: features['collectUntagged'] === true,
+    immutable: (tag) => patterns.find(({ pattern }) => matches(pattern, tag))?.on === true,
+  };
+}

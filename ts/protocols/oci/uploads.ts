@@ -1,0 +1,260 @@
+import { RegistryError } from '../../errors/registry-error.js';
+import { empty, type Reply } from '../../http/reply.js';
+import type { Call, RequestBody } from '../../http/route.js';
+import type { PackageHandle, UploadedObject } from '../../packages/package-handle.js';
+import { NoSession, OutOfOrder, type UploadSession, type UploadSessions } from '../../packages/upload-session.js';
+import type { UploadState } from '../../packages/upload-state.js';
+import { findBlob, OCTETS, storedBlob } from './blobs.js';
+import { blobChange, touchChange } from './changes.js';
+import { type Chunk, chunkOf } from './content-range.js';
+import { digestInvalid, sizeInvalid } from './errors.js';
+import { blobPath, uploadPath } from './locations.js';
+import { type Digest, digestOf, isName, parseAlgorithm, parseDigest, uploadUnknown } from './names.js';
+import { actorOf } from './publish.js';
+import type { OciState } from './state.js';
+
+type Handle = PackageHandle<OciState>;
+type StartCall = Call<{ readonly name: string }, RequestBody, OciState>;
+type SessionCall<B> = Call<{ readonly name: string; readonly id: string }, B, OciState>;
+
+/** Bytes that a blob may have. */
+export const MAX_BLOB = 2 ** 40;
+
+/** Bytes that came in, not yet named by the log. */
+interface Received {
+  readonly object: UploadedObject;
+  /** Nobody else will name it: when it turns out not to be needed, it can go. */
+  readonly own: boolean;
+}
+
+const received = (call: { readonly baseUrl: string }, name: string, digest: string): Reply =>
+  empty(201, { Location: blobPath(call.baseUrl, name, digest), 'Docker-Content-Digest': digest });
+
+/** `0-0` for nothing as well as for one byte: clients want an end that is not below the start. */
+const rangeOf = (offset: number): string => `0-${Math.max(0, offset - 1)}`;
+
+/** The repository from which a blob is to be mounted; what is no name is no repository. */
+export const mountSource = (query: { get(name: string): string | undefined }): string | undefined => {
+  const from = query.get('from');
+  return query.get('mount') !== undefined && from !== undefined && isName(from) ? from : undefined;
+};
+
+/** Uploads of blobs (distribution-spec, pushing blobs): in one request, in two, or in pieces. */
+export class Uploads {
+  private readonly sessions: UploadSessions;
+
+  constructor(sessions: UploadSessions) {
+    this.sessions = sessions;
+  }
+
+  /** POST: mounts, takes a whole blob (`digest`), or opens a session. */
+  start = async (call: StartCall): Promise<Reply> => {
+    const { name } = call.params;
+    const mount = call.query.get('mount');
+    if (mount !== undefined) {
+      await call.body.bytes();
+      const digest = digestOf(mount);
+      if (digest && (await this.mount(call, digest))) return received(call, name, digest.text);
+    }
+    const whole = mount === undefined ? call.query.get('digest') : undefined;
+    if (whole !== undefined) return this.whole(call, parseDigest(whole));
+    const algorithm = parseAlgorithm(call.query.get('digest-algorithm'));
+    if (mount === undefined) await this.expectNothing(call.body);
+    await this.mayPush(call.package);
+    const session = await this.sessions.start(name, actorOf(call), algorithm === 'sha256' ? [] : [algorithm]);
+    return this.standing(call, name, session.id, 0, 202);
+  };
+
+  /** PATCH: the next piece. What came before a connection broke stays. */
+  append = async (call: SessionCall<RequestBody>): Promise<Reply> => {
+    const { name, id } = call.params;
+    const session = await this.session(call);
+    const { offset } = await this.taken(call, session, chunkOf(call.headers, call.body));
+    return this.standing(call, name, id, offset, 202);
+  };
+
+  status = async (call: SessionCall<unknown>): Promise<Reply> => {
+    const { name, id } = call.params;
+    const { state } = await this.session(call);
+    return this.standing(call, name, id, state.offset, 204);
+  };
+
+  cancel = async (call: SessionCall<unknown>): Promise<Reply> => {
+    const session = await this.session(call);
+    const { chunks } = session.state;
+    await this.known(() => session.close());
+    await this.discard(call.package, chunks);
+    return empty(204);
+  };
+
+  /** PUT: the last piece, if any, and the digest of it all. */
+  finish = async (call: SessionCall<RequestBody>): Promise<Reply> => {
+    const digest = parseDigest(call.query.get('digest') ?? '');
+    const session = await this.session(call);
+    const before = session.state;
+    const after = before.offset === 0 ? undefined : await this.taken(call, session, chunkOf(call.headers, call.body));
+    const state = after ?? (await this.taken(call, session, chunkOf(call.headers, call.body), digest));
+    const { object, own } = await this.joined(call.package, session, state, digest);
+    const kept = await this.commit(call.package, digest, { object, own }, actorOf(call)).catch(async (error: unknown) => {
+      // refused for good: nobody will finish this one
+      if (error instanceof RegistryError && error.kind === 'forbidden') await session.close().catch(() => undefined);
+      throw error;
+    });
+    const closed = await session.close().then(
+      () => true,
+      () => false,
+    );
+    if (closed)
+      await this.discard(
+        call.package,
+        state.chunks.filter(({ key }) => key !== kept),
+      );
+    return received(call, call.params.name, digest.text);
+  };
+
+  private async taken(
+    call: SessionCall<RequestBody>,
+    session: UploadSession,
+    { start, length }: Chunk,
+    /** Where nothing has come before: says which hash to compute. */
+    digest?: Digest,
+  ): Promise<UploadState> {
+    const handle = call.package;
+    const { offset } = session.state;
+    if (call.body.length === 0 && (start === undefined || start === offset)) return session.state;
+    const extra = digest?.algorithm === 'sha512' ? (['sha512'] as const) : undefined;
+    return this.known(() =>
+      session.append(call.body.stream(), {
+        start,
+        length,
+        ...(extra ? { algorithms: extra } : {}),
+        store: (body, hasher, signal) => handle.upload('create', body, { max: MAX_BLOB - offset, hasher, signal }),
+        discard: (object) => handle.discard([object]),
+      }),
+    );
+  }
+
+  /** One object with all the bytes, proved to have this digest. */
+  private async joined(handle: Handle, session: UploadSession, state: UploadState, digest: Digest): Promise<Received> {
+    const { chunks, digests, offset } = state;
+    const [first, ...others] = chunks;
+    if (!first || !digests) {
+      const object = await handle.upload('create', new Uint8Array(0), { max: 0, digests: [digest.algorithm] });
+      return this.proved(handle, session, { object, own: true }, digest);
+    }
+    if (others.length === 0) {
+      const known = digests[digest.algorithm] ?? (await this.known(() => session.digest(digest.algorithm)));
+      const all = { ...digests, ...(known === undefined ? {} : { [digest.algorithm]: known }) };
+      return this.proved(handle, session, { object: { key: first.key, size: offset, digests: all }, own: false }, digest);
+    }
+    if (digests[digest.algorithm] !== undefined && digests[digest.algorithm] !== digest.hex) return this.wrong(handle, session);
+    // hashed once more on the way: what was stored is what will be served
+    const object = await this.known(() =>
+      handle.upload('create', session.bytes(chunks), { max: offset, digests: [digest.algorithm] }),
+    );
+    return this.proved(handle, session, { object, own: true }, digest);
+  }
+
+  private async proved(handle: Handle, session: UploadSession, bytes: Received, digest: Digest): Promise<Received> {
+    if (bytes.object.digests[digest.algorithm] === digest.hex) return bytes;
+    if (bytes.own) await handle.discard([bytes.object]);
+    return this.wrong(handle, session);
+  }
+
+  /** The bytes are not what was announced: the session is no good any more. */
+  private async wrong(handle: Handle, session: UploadSession): Promise<never> {
+    const { chunks } = session.state;
+    const closed = await session.close().then(
+      () => true,
+      () => false,
+    );
+    if (closed) await this.discard(handle, chunks);
+    throw digestInvalid('the bytes do not have this digest');
+  }
+
+  private async whole(call: StartCall, digest: Digest): Promise<Reply> {
+    const handle = call.package;
+    const object = await handle.upload('create', call.body.stream(), { max: MAX_BLOB, digests: [digest.algorithm] });
+    if (object.digests[digest.algorithm] !== digest.hex) {
+      await handle.discard([object]);
+      throw digestInvalid('the bytes do not have this digest');
+    }
+    await this.commit(handle, digest, { object, own: true }, actorOf(call));
+    return received(call, call.params.name, digest.text);
+  }
+
+  /** True: the blob is here now. Whatever stands in the way, the client is told to upload it, which says nothing about other repositories. */
+  private async mount(call: StartCall, digest: Digest): Promise<boolean> {
+    const [handle, source] = call.packages;
+    if (!handle || !source) return false;
+    const blob = await findBlob(source, digest);
+    if (!blob) return false;
+    if (source.name === handle.name) return true;
+    const object = await handle.adopt('create', source, storedBlob(digest, blob)).catch((error: unknown) => {
+      if (error instanceof RegistryError && error.kind === 'forbidden') return undefined;
+      throw error;
+    });
+    if (!object) return false;
+    await this.commit(handle, digest, { object, own: true }, actorOf(call));
+    return true;
+  }
+
+  /** Answers the key under which the blob is kept: it may have been here before. */
+  private async commit(handle: Handle, { text, algorithm, hex }: Digest, { object, own }: Received, by: string): Promise<string> {
+    const { size, digests } = object;
+    const { result } = await handle.commit(
+      'create',
+      ({ state }) => {
+        const known = state.blobs.get(text);
+        // somebody is about to name it: the collector must hear of that
+        if (known) return { changes: known.uses > 0 ? [] : [touchChange(by, text)], result: known.key };
+        return { changes: [blobChange(by, { digest: text, key: object.key, size, sha256: digests.sha256 })], result: object.key };
+      },
+      {
+        objects: [object],
+        puts: [{ fileName: text, version: text, size, contentType: OCTETS, digests: { ...digests, [algorithm]: hex } }],
+        visible: 'named',
+      },
+    );
+    if (own && result !== object.key) await handle.discard([object]);
+    return result;
+  }
+
+  private async session(call: SessionCall<unknown>): Promise<UploadSession> {
+    return this.known(() => this.sessions.find(call.params.id, call.params.name, actorOf(call)));
+  }
+
+  /** In the words of the protocol. */
+  private async known<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof NoSession) throw uploadUnknown();
+      if (error instanceof OutOfOrder) {
+        throw new RegistryError('range_not_satisfiable', 'the chunk does not begin where the upload stands', {
+          code: 'BLOB_UPLOAD_INVALID',
+          headers: { Range: rangeOf(error.offset) },
+        });
+      }
+      throw error;
+    }
+  }
+
+  private async discard(handle: Handle, chunks: readonly { readonly key: string; readonly length: number }[]): Promise<void> {
+    await handle.discard(chunks.map(({ key, length }) => ({ key, size: length, digests: { sha256: '' } })));
+  }
+
+  private async mayPush(handle: Handle): Promise<void> {
+    if (!(await handle.may('create')))
+      throw new RegistryError('forbidden', 'you may not push to this repository', { code: 'DENIED' });
+  }
+
+  private async expectNothing(body: RequestBody): Promise<void> {
+    for await (const chunk of body.stream())
+      if (chunk.byteLength > 0) throw sizeInvalid('bytes without a digest: use ?digest= or PATCH');
+  }
+
+  private standing(call: { readonly baseUrl: string }, name: string, id: string, offset: number, status: 202 | 204): Reply {
+    return empty(status, { Location: uploadPath(call.baseUrl, name, id), Range: rangeOf(offset), 'Docker-Upload-UUID': id });
+  }
+}
