@@ -40,7 +40,7 @@ export class FakeSpace<S> implements LogSpace<S> {
     if (!log) {
       const key = packageKey(identity);
       const floor = { objects: 0, markers: 0 };
-      const snapshot = { identity, key, position: 0, head: null, at: 0, floor, state: this.schema.initial(identity) };
+      const snapshot: Snapshot<S> = { identity, named: false, key, position: 0, head: null, at: 0, floor, state: this.schema.initial(identity) };
       log = { snapshot, history: [] };
       this.logs.set(identity, log);
     }
@@ -73,7 +73,7 @@ export class FakeSpace<S> implements LogSpace<S> {
       const entry = { n: before.position, id: `e${before.position}`, at };
       const stamped = JSON.parse(JSON.stringify(changes.map((change) => ({ ...change, at })))) as Change[];
       const state = stamped.reduce((current, change) => this.schema.apply(current, change, entry), before.state);
-      log.snapshot = { ...before, position: before.position + 1, head: entry.id, at, state };
+      log.snapshot = { ...before, named: true, position: before.position + 1, head: entry.id, at, state };
       log.history.push({ ...entry, changes: stamped });
       if (this.lost) {
         const lost = this.lost;
