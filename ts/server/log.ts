@@ -29,7 +29,7 @@ export interface LogOptions {
 }
 
 /** Segments behind these stand for credentials: revoking a token, a web login's session. */
-const SECRET_FOLLOWS = /\/-\/(user\/token|npm\/v1\/tokens\/token|v1\/login\/cli|v1\/login|v1\/done)\/.+$/;
+const SECRET_FOLLOWS = /\/-\/(user\/token|npm\/v1\/tokens\/token|api\/v1\/tokens|v1\/login\/cli|v1\/login|v1\/done)\/.+$/;
 /** Our own tokens, JWTs, and what other registries' tokens look like. */
 const TOKEN_LIKE =
   /\b(ent_[A-Za-z0-9_-]{8,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+|(npm|pypi|ghp|gho|glpat|cio|rubygems)[_-][A-Za-z0-9_-]{16,})/g;
@@ -40,8 +40,13 @@ export function loggedPath(target: string): string {
   const path = target
     .slice(0, 8 * MAX_PATH)
     .replace(/[?#].*$/s, '')
-    .replace(/%2d/gi, '-')
-    .replace(/%5f/gi, '_')
+    // A whole URL as target: whose it is may hold a password.
+    .replace(/^[^/]*:\/\/[^/]*/, '')
+    // Routes are matched with these plain, so a secret's place is found only in the plain path.
+    .replace(/%[0-9A-Fa-f]{2}/g, (escape) => {
+      const char = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
+      return /[A-Za-z0-9._~-]/.test(char) ? char : escape;
+    })
     .replace(/\/\/+(?=-\/)/g, '/');
   const hidden = path.replace(SECRET_FOLLOWS, (_all, api: string) => `/-/${api}/***`).replace(TOKEN_LIKE, '***');
   const printable = hidden.replace(/[^!-~]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
