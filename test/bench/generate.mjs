@@ -32,6 +32,7 @@ export async function partsOf(dist) {
       'storage/key.js',
       'storage/drivers/filesystem.js',
       'storage/drivers/memory.js',
+      'storage/drivers/s3.js',
     ].map(load),
   );
   return Object.assign({}, ...parts);
@@ -160,7 +161,7 @@ export class Generator {
   }
 
   async checkpoint(schema, snapshot, keyOf) {
-    const driver = { name: 'generator', write: async (key, bytes) => (this.write(key, bytes), 'written') };
+    const driver = { name: 'generator', write: async (key, bytes) => this.write(key, bytes) && 'written' };
     await new this.lib.Checkpoints(driver, schema, keyOf).write(snapshot, this.lib.NO_CHECKPOINT);
   }
 
@@ -216,6 +217,8 @@ export async function generate(dist, folder, count, { huge = true } = {}) {
   mkdirSync(folder, { recursive: true });
   const lib = await partsOf(dist);
   const made = new Generator(lib, folder, await firstStart(lib, folder));
+  // A registry that was ever published to has it.
+  mkdirSync(join(folder, 'pending', REPOSITORY), { recursive: true });
   await made.package(SMALL, ['1.0.0', '1.1.0', '1.2.0', '2.0.0'], { checkpoint: true });
   await made.package(LARGE, versionsOf(1000), { checkpoint: true });
   await made.package(GROWING, versionsOf(999), { checkpoint: true });

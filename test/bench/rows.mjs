@@ -119,9 +119,9 @@ export async function publishes(table, { ours, verdaccio }, { rounds, work, each
   const other = verdaccio && new Client(verdaccio.base, verdaccio.token);
   let creates = 0;
   let next = 999;
-  const grow = (target) => () => latency(each, () => publish(target, GROWING, `1.${(next += 1)}.0`));
+  const grow = (target) => () => latency(each, () => publish(target, GROWING, `1.${++next}.0`));
   const tasks = [
-    ['create', () => latency(each, async () => durableCreate(folder, (creates += 1)))],
+    ['create', () => latency(each, async () => durableCreate(folder, ++creates))],
     ['first', () => latency(each, () => publish(client, freshName(), '1.0.0'))],
     ['later', grow(client)],
   ];

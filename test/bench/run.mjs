@@ -11,7 +11,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { countRows } from './counts.mjs';
-import { generate } from './generate.mjs';
+import { generate, partsOf } from './generate.mjs';
 import { generatorName } from './load.mjs';
 import { Table } from './measure.mjs';
 import * as rows from './rows.mjs';
@@ -103,7 +103,7 @@ class Bench {
       for (const count of [10, 10_000, 100_000]) all.push([count, await this.folder(count)]);
       await rows.sizes(this.table, { dist: this.dist, sizes: all }, this.how);
     }
-    if (sections.has('counts')) await countRows(this.table, this.dist);
+    if (sections.has('counts')) await countRows(this.table, await partsOf(this.dist), ROOT);
   }
 }
 

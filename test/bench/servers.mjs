@@ -38,7 +38,7 @@ function running(child, base, token) {
   return server;
 }
 
-const freePort = () =>
+export const freePort = () =>
   new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);
