@@ -2,7 +2,7 @@ import { invalid, RegistryError } from '../errors/registry-error.js';
 import type { Runtime } from '../lib/clock.js';
 import { addressIn } from './cidr.js';
 import { type Credentials, readAuthorization } from './credentials.js';
-import { GuardedProvider, type ProviderProblem } from './guarded-provider.js';
+import { GuardedProvider, type ProviderProblem, type Waiting } from './guarded-provider.js';
 import type { Action, Gate, IdentifyContext, Principal, Resource } from './principal.js';
 import type { IAuthCredentials, IAuthProvider, IAuthToken, ITokenOptions } from './provider.js';
 import { actionsOf, formatScopes, intersectScopes, MAX_SCOPES, parseScope } from './scope.js';
@@ -177,6 +177,13 @@ export class AuthManager implements Gate {
     return this.ask(principal.token, resource, action);
   }
 
+  allowsEvery(principal: Principal | undefined, resource: Omit<Resource, 'name'>, action: Action): boolean {
+    if (principal ? !fits(principal.token, resource.protocol) || (principal.readonly && action !== 'read') : action !== 'read')
+      return false;
+    const { protocol, type, repository } = resource;
+    return this.guarded.authorizeEvery(principal?.token ?? null, `${protocol}:${type}`, action, repository);
+  }
+
   /** A user's public name and address; null when the provider knows none. */
   get profiles(): Pick<GuardedProvider, 'profile' | 'findUser'> {
     return this.guarded;
@@ -186,25 +193,25 @@ export class AuthManager implements Gate {
     return this.guarded.authorize(token, `${protocol}:${type}:${name}`, action, repository);
   }
 
-  private async firstValid({ tokens }: Credentials, { protocol, signal }: IdentifyContext): Promise<IAuthToken | undefined> {
+  private async firstValid({ tokens }: Credentials, context: IdentifyContext): Promise<IAuthToken | undefined> {
     for (const token of tokens) {
-      const found = await this.validate(token, protocol, signal);
+      const found = await this.validate(token, context.protocol, context);
       if (found) return found;
     }
     return undefined;
   }
 
-  private async byPassword({ login }: Credentials, { signal }: IdentifyContext): Promise<IAuthToken | undefined> {
+  private async byPassword({ login }: Credentials, waiting: Waiting): Promise<IAuthToken | undefined> {
     if (!login) return undefined;
-    const userId = await this.guarded.authenticate(login, signal);
+    const userId = await this.guarded.authenticate(login, waiting);
     if (userId === null) return undefined;
-    const scopes = await this.guarded.defaultScopes(userId, signal);
+    const scopes = await this.guarded.defaultScopes(userId, waiting);
     return scopes === null ? undefined : { userId, scopes };
   }
 
-  private async validate(token: string, protocol: string | undefined, signal?: AbortSignal): Promise<IAuthToken | null> {
+  private async validate(token: string, protocol: string | undefined, waiting?: Waiting): Promise<IAuthToken | null> {
     if (typeof token !== 'string' || token.length === 0 || token.length > 8_192) return null;
-    const found = await this.guarded.validateToken(token, protocol, signal);
+    const found = await this.guarded.validateToken(token, protocol, waiting);
     return found?.protocol !== undefined && !this.enabled(found.protocol) ? null : found;
   }
 

@@ -21,6 +21,14 @@ export interface GuardOptions {
 
 const NO = Symbol('no');
 
+/** What is known already is answered within so many turns, without a timer. */
+const PATIENT_TURNS = 32;
+
+/** Whoever waits for an answer. The signal is asked for only when the answer takes its time: making one is dear. */
+export interface Waiting {
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** "Not now" is no answer about the caller: it goes out as a 503 or 429, which opens nothing either. */
 const notNow = (error: unknown): boolean =>
   error instanceof StorageError ||
@@ -60,13 +68,13 @@ export class GuardedProvider {
     this.onProblem = onProblem;
   }
 
-  async authenticate(credentials: IAuthCredentials, signal?: AbortSignal): Promise<string | null> {
-    return this.ask('authenticate', () => this.provider.authenticate(credentials), isUserId, null, signal);
+  async authenticate(credentials: IAuthCredentials, waiting?: Waiting): Promise<string | null> {
+    return this.ask('authenticate', () => this.provider.authenticate(credentials), isUserId, null, waiting);
   }
 
   /** Undefined: not valid. Expired tokens and those of another protocol are not. */
-  async validateToken(token: string, protocol: string | undefined, signal?: AbortSignal): Promise<IAuthToken | null> {
-    const found = await this.ask('validateToken', () => this.provider.validateToken(token, protocol), isToken, null, signal);
+  async validateToken(token: string, protocol: string | undefined, waiting?: Waiting): Promise<IAuthToken | null> {
+    const found = await this.ask('validateToken', () => this.provider.validateToken(token, protocol), isToken, null, waiting);
     if (!found || (found.expiresAt !== undefined && found.expiresAt <= this.clock.now())) return null;
     return protocol !== undefined && found.protocol !== undefined && found.protocol !== protocol ? null : found;
   }
@@ -82,10 +90,20 @@ export class GuardedProvider {
     }
   }
 
-  async defaultScopes(userId: string, signal?: AbortSignal): Promise<readonly string[] | null> {
+  /** Never asks about a single name; any doubt is false. */
+  authorizeEvery(token: IAuthToken | null, resource: string, action: string, repository: string): boolean {
+    try {
+      return this.provider.authorizeEvery?.(token, resource, action, { repository }) === true;
+    } catch (error) {
+      this.onProblem({ call: 'authorizeEvery', problem: 'threw', error });
+      return false;
+    }
+  }
+
+  async defaultScopes(userId: string, waiting?: Waiting): Promise<readonly string[] | null> {
     const { provider } = this;
     if (!provider.defaultScopes) return ORDINARY_SCOPES;
-    return this.ask('defaultScopes', async () => provider.defaultScopes?.(userId), isScopes, null, signal);
+    return this.ask('defaultScopes', async () => provider.defaultScopes?.(userId), isScopes, null, waiting);
   }
 
   async profile(userId: string): Promise<IUserProfile | null> {
@@ -105,9 +123,9 @@ export class GuardedProvider {
     run: () => Promise<unknown>,
     right: (value: unknown) => value is T,
     no: T | null,
-    signal?: AbortSignal,
+    waiting?: Waiting,
   ): Promise<T | null> {
-    const answer = await this.withinDeadline(call, run, signal);
+    const answer = await this.withinDeadline(call, run, waiting);
     if (answer === NO) return no;
     // `undefined` for `null` is a slip, not garbage.
     if (answer === null || answer === undefined) return no;
@@ -122,7 +140,19 @@ export class GuardedProvider {
     return no;
   }
 
-  private async withinDeadline(call: string, run: () => Promise<unknown>, signal?: AbortSignal): Promise<unknown> {
+  private async withinDeadline(call: string, run: () => Promise<unknown>, waiting?: Waiting): Promise<unknown> {
+    // Inside `async`, so that what is thrown at once is caught like what is thrown later.
+    const answer = (async () => run())();
+    try {
+      return (await settledSoon(answer)) ? await answer : await this.raced(call, answer, waiting?.signal);
+    } catch (error) {
+      if (notNow(error)) throw error;
+      this.onProblem({ call, problem: 'threw', error });
+      return NO;
+    }
+  }
+
+  private async raced(call: string, answer: Promise<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
     let giveUp: (no: typeof NO) => void = () => undefined;
     const late = new Promise<typeof NO>((resolve) => {
       giveUp = resolve;
@@ -133,19 +163,25 @@ export class GuardedProvider {
     });
     const onAbort = () => giveUp(NO);
     signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted) giveUp(NO);
     try {
-      if (signal?.aborted) return NO;
-      // Inside `async`, so that what is thrown at once is caught like what is thrown later.
-      return await Promise.race([(async () => run())(), late]);
-    } catch (error) {
-      if (notNow(error)) throw error;
-      this.onProblem({ call, problem: 'threw', error });
-      return NO;
+      return await Promise.race([answer, late]);
     } finally {
       timer.cancel();
       signal?.removeEventListener('abort', onAbort);
     }
   }
+}
+
+/** True once the promise is settled; false when that needs more than a few turns. */
+async function settledSoon(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const settle = (): void => {
+    settled = true;
+  };
+  promise.then(settle, settle);
+  for (let turn = 0; turn < PATIENT_TURNS && !settled; turn++) await undefined;
+  return settled;
 }
 
 const isUserId = (value: unknown): value is string => isText(value, 256);

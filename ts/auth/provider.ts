@@ -50,6 +50,11 @@ export interface IAuthProvider {
   revokeToken(token: string): Promise<void>;
   /** `resource` is `{protocol}:{type}:{name}`, `action` one of read, create, overwrite, delete, admin. A null token is the anonymous caller. */
   authorize(token: IAuthToken | null, resource: string, action: string, context?: IAuthorizeContext): Promise<boolean>;
+  /**
+   * True: `authorize` would allow the action on every name of `resource`, which is `{protocol}:{type}` here; lists are then filtered without asking name
+   * by name. False, absent or anything else: each name is asked about.
+   */
+  authorizeEvery?(token: IAuthToken | null, resource: string, action: string, context?: IAuthorizeContext): boolean;
   /** True: the owner rule applies on top of `authorize`. The default provider sets it. */
   readonly enforceOwners?: boolean;
   /** A user's public name; default: the id itself. */

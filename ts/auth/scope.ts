@@ -56,8 +56,22 @@ const TYPE = /^(?:\*|[a-z-]{1,30})$/;
 // Controls, and lone surrogates, which have no UTF-8 form of their own.
 const NAME = /^[^\p{Cc}\p{Cs}]{1,400}$/u;
 
+const MAX_PARSED = 1_000;
+/** The scopes of a token are asked with every request. */
+const parsed = new Map<string, Scope>();
+
 /** Undefined: not a scope. */
 export function parseScope(text: string): Scope | undefined {
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
+  const scope = readScope(text);
+  if (scope === undefined) return undefined;
+  if (parsed.size >= MAX_PARSED) parsed.clear();
+  parsed.set(text, scope);
+  return scope;
+}
+
+function readScope(text: string): Scope | undefined {
   if (text.length > MAX_SCOPE_LENGTH) return undefined;
   const one = text.indexOf(':');
   const two = text.indexOf(':', one + 1);
@@ -112,6 +126,13 @@ export const scopesAllow = (scopes: readonly string[], resource: ScopedResource,
   scopes.some((text) => {
     const scope = parseScope(text);
     return scope !== undefined && scopeAllows(scope, resource, action);
+  });
+
+/** True: they open this action on every name of `{protocol}:{type}`. */
+export const scopesAllowEvery = (scopes: readonly string[], resource: Omit<ScopedResource, 'name'>, action: Action): boolean =>
+  scopes.some((text) => {
+    const scope = parseScope(text);
+    return scope?.name === '*' && scopeAllows(scope, { ...resource, name: '' }, action);
   });
 
 const word = (a: string, b: string): string | undefined => (a === '*' ? b : b === '*' || a === b ? a : undefined);

@@ -6,7 +6,7 @@ import { type Limits, limitsOf, type NewToken } from './mint.js';
 import { Passwords } from './passwords.js';
 import type { IAuthToken } from './provider.js';
 import { type Keys, sameBytes } from './secret.js';
-import { digestToken, newToken, tokenUser, USER_ID, userIdOf, userName } from './token-format.js';
+import { digestToken, newToken, type TokenDigest, tokenUser, USER_ID, userIdOf, userName } from './token-format.js';
 import { isLive, type TokenInfo, type TokenRecord, tokenInfo, type UserRecord, type UserState } from './user-state.js';
 import { MAX_TOKENS } from './users.js';
 
@@ -176,9 +176,13 @@ export class UserDirectory {
   }
 
   /** The record behind a presented token; undefined when it is junk, unknown, revoked or expired, or the user is disabled. */
-  async checkToken(token: string, owner: string | undefined = tokenUser(this.keys, token)): Promise<TokenOwner | undefined> {
+  async checkToken(
+    token: string,
+    owner: string | undefined = tokenUser(this.keys, token),
+    digest: TokenDigest = digestToken(this.keys, token),
+  ): Promise<TokenOwner | undefined> {
     if (owner === undefined) return undefined;
-    const { id, hash } = digestToken(this.keys, token);
+    const { id, hash } = digest;
     const user = await this.get(owner);
     const record = user?.tokens.get(id);
     if (!user || user.disabled || !record) return undefined;

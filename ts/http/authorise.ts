@@ -5,6 +5,12 @@ import { grantsFor, permits } from '../packages/policy.js';
 import type { ErrorFormat } from './plugin.js';
 import type { Listing, Route } from './route.js';
 
+/** A caller who may know without being asked name by name. */
+export interface Asker extends Caller {
+  /** True: every name would be granted for reading. */
+  readsEvery?(): boolean;
+}
+
 /** Who wants to get in, and where. */
 export interface Entry {
   readonly route: Route;
@@ -12,7 +18,7 @@ export interface Entry {
   readonly reading: boolean;
   /** Identity strings that the route named. */
   readonly names: readonly string[];
-  readonly caller: Caller;
+  readonly caller: Asker;
   readonly source: PackageSource<Ruled>;
   readonly errors: ErrorFormat;
 }
@@ -117,12 +123,16 @@ export async function openToAll(entry: Entry, packages: readonly Handle[], anony
   return route.access.includes('read');
 }
 
+const EVERY_READ: ReadonlySet<Action> = new Set(['read']);
+
 /** All packages that the caller may read, fresh. Filtered before anybody can page through it. */
 export async function listing({ caller, source }: Pick<Entry, 'caller' | 'source'>): Promise<Listing> {
   const { position, items } = await source.list(caller.signal);
   const visible = [];
+  // Ten thousand questions take a tenth of a second, even where each is answered at once.
+  const every = caller.readsEvery?.() === true ? EVERY_READ : undefined;
   for (const { item, rule } of items) {
-    const granted = await grantedOf(caller, item.identity, ['read']);
+    const granted = every ?? (await grantedOf(caller, item.identity, ['read']));
     if (permitted({ caller, source }, granted, ['read'], rule)) visible.push(item);
   }
   return { items: visible, position, complete: visible.length === items.length };

@@ -40,6 +40,11 @@ export class RequestCaller implements Caller {
     return answer;
   }
 
+  /** True: reading is granted whatever the name; false: each name must be asked about. */
+  readsEvery(): boolean {
+    return this.facts.gate.allowsEvery?.(this.principal, this.facts.resource(''), 'read') === true;
+  }
+
   /** What the host said, and over it what was proved. */
   get actor(): IHookActor {
     const { actor, address, userAgent, principal } = this.facts;

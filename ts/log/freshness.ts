@@ -63,9 +63,9 @@ export class Freshness {
   }
 
   /** Resolves once a probe that is young enough has marked what changed. Answers whether this package was named by a marker. */
-  async settle(pkg: string, signal?: AbortSignal): Promise<boolean> {
+  async settle(pkg: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<boolean> {
     if (this.local) return this.look(this.local, pkg);
-    const probe = await this.settleAll(signal);
+    const probe = await this.settleAll(options.signal);
     return probe.marked.has(pkg);
   }
 

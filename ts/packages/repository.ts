@@ -56,8 +56,8 @@ export class Repository<S extends Ruled> implements PackageSource<S> {
 
   async open(name: string, caller: Caller, purpose: 'read' | 'change'): Promise<PackageHandle<S>> {
     const { space } = this;
-    const options = { signal: caller.signal };
-    const snapshot = await (purpose === 'read' ? space.read(name, options) : space.readForWrite(name, options));
+    // The caller is handed on whole: its signal is made when somebody asks, and nobody does who finds the state in memory.
+    const snapshot = await (purpose === 'read' ? space.read(name, caller) : space.readForWrite(name, caller));
     return new Handle(this.parts, name, caller, snapshot, purpose);
   }
 

@@ -3,11 +3,11 @@ import { ADMIN_NAME } from '../admin.js';
 import { ceiling, limitsOf } from '../mint.js';
 import { ACTIONS, type Action } from '../principal.js';
 import type { IAuthCredentials, IAuthorizeContext, IAuthProvider, IAuthToken, ITokenOptions, IUserProfile } from '../provider.js';
-import { intersectScopes, parseResource, scopesAllow } from '../scope.js';
+import { intersectScopes, parseResource, scopesAllow, scopesAllowEvery } from '../scope.js';
 import { hmac } from '../secret.js';
-import { looksLikeToken, tokenUser, userIdOf } from '../token-format.js';
+import { digestToken, looksLikeToken, type TokenDigest, tokenUser, userIdOf } from '../token-format.js';
 import { TokenUse } from '../token-use.js';
-import { type UserDirectory, userChange } from '../user-directory.js';
+import { type TokenOwner, type UserDirectory, userChange } from '../user-directory.js';
 import { isLive, type TokenRecord, type UserRecord } from '../user-state.js';
 import { type JwtClaims, Jwts } from './jwt.js';
 
@@ -21,6 +21,7 @@ export interface DefaultProviderOptions {
 
 const CHECKED_FOR = 60_000;
 const MAX_CHECKED = 1_000;
+const MAX_SEEN = 1_000;
 const ISSUER = 'entrepot';
 
 interface Checked {
@@ -28,6 +29,11 @@ interface Checked {
   /** Hash of the password record that was right: another record, another answer. */
   readonly record: string;
   readonly until: number;
+}
+
+interface SeenToken {
+  readonly owner: string | undefined;
+  readonly digest: TokenDigest;
 }
 
 const strings = (value: unknown): readonly string[] | undefined =>
@@ -42,6 +48,10 @@ export class DefaultAuthProvider implements IAuthProvider {
   /** Right passwords of the last minute: a check costs tens of milliseconds, and Basic clients send theirs with every request. */
   private readonly checked = new Map<string, Checked>();
   private readonly checkedKey: Uint8Array;
+  /** Whose token it is and what its record is found by: follows from its text alone, and costs three hashes. Only of tokens that were good once. */
+  private readonly seen = new Map<string, SeenToken>();
+  /** What a token's record says, as long as neither it nor its user has changed. */
+  private readonly answers = new WeakMap<TokenRecord, { readonly user: UserRecord; readonly answer: IAuthToken }>();
 
   constructor({ directory, service = ISSUER, leeway = 30 }: DefaultProviderOptions) {
     const { runtime, keys } = directory;
@@ -82,11 +92,19 @@ export class DefaultAuthProvider implements IAuthProvider {
   }
 
   private async stored(token: string): Promise<IAuthToken | null> {
-    const found = await this.directory.checkToken(token, this.ownerOf(token));
+    const known = this.seen.get(token) ?? { owner: this.ownerOf(token), digest: digestToken(this.directory.keys, token) };
+    const found = await this.directory.checkToken(token, known.owner, known.digest);
     if (!found) return null;
-    const { user, record } = found;
-    this.use.note(user.id, record);
-    return {
+    if (this.seen.size >= MAX_SEEN) this.seen.clear();
+    this.seen.set(token, known);
+    this.use.note(found.user.id, found.record);
+    return this.answerOf(found);
+  }
+
+  private answerOf({ user, record }: TokenOwner): IAuthToken {
+    const known = this.answers.get(record);
+    if (known?.user === user) return known.answer;
+    const answer: IAuthToken = {
       userId: user.id,
       tokenId: record.id,
       scopes: intersectScopes(record.scopes, ceiling(user)),
@@ -95,6 +113,8 @@ export class DefaultAuthProvider implements IAuthProvider {
       ...(record.cidr === undefined ? {} : { cidr: record.cidr }),
       ...(record.expires === undefined ? {} : { expiresAt: record.expires }),
     };
+    this.answers.set(record, { user, answer });
+    return answer;
   }
 
   /** A token without our shape can only be the one that the operator chose for the first administrator. */
@@ -178,6 +198,17 @@ export class DefaultAuthProvider implements IAuthProvider {
     if (token === null) return known === 'read';
     if (token.expiresAt !== undefined && token.expiresAt <= this.directory.runtime.clock.now()) return false;
     return allowed(token, resource, known, context);
+  }
+
+  authorizeEvery(token: IAuthToken | null, resource: string, action: string, context?: IAuthorizeContext): boolean {
+    const known = ACTIONS.find((one) => one === action);
+    if (known === undefined) return false;
+    if (token === null) return known === 'read';
+    const expired = token.expiresAt !== undefined && token.expiresAt <= this.directory.runtime.clock.now();
+    const [protocol = '', type = ''] = resource.split(':');
+    if (expired || (token.readonly && known !== 'read') || (token.protocol !== undefined && token.protocol !== protocol))
+      return false;
+    return scopesAllowEvery(token.scopes, { protocol, type, repository: context?.repository }, known);
   }
 
   async defaultScopes(userId: string): Promise<readonly string[] | null> {
