@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { publishBody } from '../server/publish.js';
+import { SETUP_MS } from './installed.js';
 import { NAME, npmClient } from './npm-client.js';
 import { type Program, start } from './program.js';
 import { project, scratch } from './project.js';
@@ -8,7 +9,7 @@ import { project, scratch } from './project.js';
 let file = '';
 beforeAll(() => {
   file = join(project().compile(['auth-provider']), 'auth-provider.js');
-});
+}, SETUP_MS);
 
 const MODES = [
   'denies',

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { lacks } from './installed.js';
+import { behindProxy } from './behind-proxy.js';
+import { lacks, SETUP_MS } from './installed.js';
 import { leaveHalfWay, publishLarge } from './large-package.js';
 import { publishAndInstall } from './npm-client.js';
 import { start } from './program.js';
@@ -9,7 +10,7 @@ describe.skipIf(lacks('hono'))('hono', () => {
   let out = '';
   beforeAll(() => {
     out = project('hono').compile(['hono'], { lib: ['ES2022', 'DOM', 'DOM.Iterable'] });
-  });
+  }, SETUP_MS);
 
   it("app.mount('/', registry.fetch): publish and install, and its own routes before", async () => {
     const program = await start('node', `${out}/hono.js`);
@@ -24,4 +25,6 @@ describe.skipIf(lacks('hono'))('hono', () => {
     await leaveHalfWay(program, root, await publishLarge(`${program.url}/npm/`));
     expect(await program.stop()).toMatchObject({ code: 0 });
   });
+
+  it('believes a proxy that is trusted, where it is told who is calling', () => behindProxy('node', `${out}/hono.js`));
 });

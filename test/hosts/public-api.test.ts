@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { tarball } from '../server/publish.js';
+import { SETUP_MS } from './installed.js';
 import { run } from './program.js';
 import { type CompileOptions, project } from './project.js';
 
@@ -29,7 +30,7 @@ describe.each(settings)('the samples of the public interface, compiled %s', (_, 
       .split('\n')
       .map((line) => JSON.parse(line) as { what: string; value: unknown });
     said = new Map(items.map(({ what, value }) => [what, value]));
-  });
+  }, SETUP_MS);
 
   it('starts, answers, ends', () => {
     expect(said.get('before init')).toEqual([false, 503]);

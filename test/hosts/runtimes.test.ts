@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { lacks } from './installed.js';
+import { behindProxy } from './behind-proxy.js';
+import { lacks, SETUP_MS } from './installed.js';
 import { leaveHalfWay, publishLarge } from './large-package.js';
 import { publishAndInstall } from './npm-client.js';
 import { start } from './program.js';
@@ -10,7 +11,7 @@ describe.each(['bun', 'deno'] as const)('%s', (host) => {
     let out = '';
     beforeAll(() => {
       out = project().compile([host]);
-    });
+    }, SETUP_MS);
 
     it('takes npm publish and npm install, and ends when it is asked to', async () => {
       const program = await start(host, `${out}/${host}.js`, { ENTREPOT_ROOT: scratch() });
@@ -26,5 +27,7 @@ describe.each(['bun', 'deno'] as const)('%s', (host) => {
       await leaveHalfWay(program, root, await publishLarge(`${program.url}/npm/`));
       expect(await program.stop()).toMatchObject({ code: 0 });
     });
+
+    it('believes a proxy that is trusted, where it is told who is calling', () => behindProxy(host, `${out}/${host}.js`));
   });
 });

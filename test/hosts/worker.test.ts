@@ -5,7 +5,7 @@ import { publishBody, tarball } from '../server/publish.js';
 import { lacksVersitygw } from '../servers/binaries.js';
 import { type RunningS3, startVersitygw } from '../servers/versitygw.js';
 import { importsOf } from './imports.js';
-import { installed, lacks, ROOT } from './installed.js';
+import { installed, lacks, ROOT, SETUP_MS } from './installed.js';
 import { type Runner, run } from './program.js';
 import { project } from './project.js';
 
@@ -17,7 +17,7 @@ const lacksRunner = (runner: Runner): boolean => runner !== 'node' && lacks(runn
 let file = '';
 beforeAll(() => {
   file = join(project().compile(['worker-host'], { lib: ['ES2022', 'DOM', 'DOM.Iterable'] }), 'worker-host.js');
-});
+}, SETUP_MS);
 
 async function works(runner: Runner, env: Readonly<Record<string, string>> = {}): Promise<void> {
   const name = `worker-on-${runner}`;
@@ -40,8 +40,11 @@ describe.skipIf(lacksVersitygw('1.8.0'))('export default { fetch }, on a bucket'
   });
 
   // Nothing but the request keeps this process alive: there is no server.
-  it.each(RUNNERS.filter((runner) => !lacksRunner(runner)))('%s: publishes and serves, and the process ends', (runner) =>
-    works(runner, { S3_ENDPOINT: s3.endpoint, S3_BUCKET: s3.bucket, S3_KEY: s3.accessKey, S3_SECRET: s3.secretKey, ...QUIET }),
+  it.each(RUNNERS.filter((runner) => !lacksRunner(runner)))(
+    '%s: publishes and serves, and the process ends',
+    (runner) =>
+      works(runner, { S3_ENDPOINT: s3.endpoint, S3_BUCKET: s3.bucket, S3_KEY: s3.accessKey, S3_SECRET: s3.secretKey, ...QUIET }),
+    SETUP_MS,
   );
 });
 

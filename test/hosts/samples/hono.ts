@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
-import { getRequestListener } from '@hono/node-server';
+import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { toFetchHandler } from 'entrepot/adapters/fetch';
 import { Hono } from 'hono';
 import { listen } from './listen.js';
 import { openRegistry } from './open-registry.js';
@@ -7,5 +8,6 @@ import { openRegistry } from './open-registry.js';
 const registry = await openRegistry();
 const app = new Hono();
 app.get('/hello', (c) => c.text('hello'));
-app.mount('/', registry.fetch);
+const addressOf = (_: Request, env: unknown) => (env as HttpBindings).incoming.socket.remoteAddress;
+app.mount('/', process.env['TRUST_PROXY'] === undefined ? registry.fetch : toFetchHandler(registry, { addressOf }));
 listen(createServer(getRequestListener(app.fetch)), registry);

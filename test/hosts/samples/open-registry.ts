@@ -7,6 +7,8 @@ export async function openRegistry(more: Partial<IRegistryConfig> = {}): Promise
     storage: root === undefined ? { driver: 'memory' } : { driver: 'filesystem', root },
     auth: { adminToken: 'an-administrator-of-the-samples-only' },
     npm: { enabled: true },
+    // Forwarded headers of these are believed, where the host tells who is calling.
+    trustProxy: process.env['TRUST_PROXY']?.split(',') ?? [],
     ...more,
   };
   const registry = new SmartRegistry(config);
