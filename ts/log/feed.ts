@@ -34,6 +34,15 @@ const itemOf = (change: Change): FeedItem => ({
 /** The item that a feed's change brings. */
 export const fedItem = (change: Change): FeedItem | undefined => (change.type === 'fed' ? itemOf(change) : undefined);
 
+/** One after the other: the whole as one text would be in memory beside its items. */
+function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let start = 0; start < bytes.byteLength; ) {
+    const end = bytes.indexOf(10, start);
+    yield bytes.subarray(start, end < 0 ? bytes.byteLength : end);
+    start = end < 0 ? bytes.byteLength : end + 1;
+  }
+}
+
 export const feedSchema: LogSchema<FeedState> = {
   revision: 'feed-1',
   initial: () => ({ items: LayeredMap.of<string, FeedItem>([]), weight: 0 }),
@@ -51,15 +60,16 @@ export const feedSchema: LogSchema<FeedState> = {
         .join('\n'),
     ),
   decode(bytes) {
-    const lines = bytes.byteLength === 0 ? [] : text(bytes).split('\n');
     let total = 0;
-    const items = lines.map((line): [string, FeedItem] => {
-      const [key, identity, to, summary] = JSON.parse(line) as [string, string, number, Json | undefined];
-      const item: FeedItem = { key, identity, to, summary };
-      total += weight(item);
-      return [key, item];
-    });
-    return { items: LayeredMap.of(items), weight: total };
+    const items = function* (): Generator<[string, FeedItem]> {
+      for (const line of linesOf(bytes)) {
+        const [key, identity, to, summary] = JSON.parse(text(line)) as [string, string, number, Json | undefined];
+        const item: FeedItem = { key, identity, to, summary };
+        total += weight(item);
+        yield [key, item];
+      }
+    };
+    return { items: LayeredMap.of(items()), weight: total };
   },
   weigh: (state) => state.weight,
   summarise: () => undefined,
