@@ -31,6 +31,7 @@ describe.skipIf(!needed)('a fresh clone', { timeout: 240_000 }, () => {
     worked(await run('git', ['clone', '--quiet', '--depth', '1', `file://${ROOT}`, clone], { cwd: base, env }));
     worked(await run(npm, ['install', '--no-audit', '--no-fund', '--prefer-offline'], { cwd: clone, env, seconds: 200 }));
     const child = spawn(npm, ['start'], { cwd: clone, env, stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+    let url: string | undefined;
     try {
       const seen: string[] = [];
       for await (const line of createInterface({ input: child.stdout })) {
@@ -39,11 +40,15 @@ describe.skipIf(!needed)('a fresh clone', { timeout: 240_000 }, () => {
       }
       const told = seen.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, string>);
       const token = told.find(({ run: shown }) => shown?.includes('ENTREPOT_TOKEN='))?.run?.replace(/^.*=/, '') ?? '';
-      const url = told.find(({ message }) => message === 'listening')?.url;
+      url = told.find(({ message }) => message === 'listening')?.url;
       const answer = await fetch(`${url}/npm/-/whoami`, { headers: { authorization: `Bearer ${token}` } });
       expect([answer.status, await answer.json()]).toEqual([200, { username: 'admin' }]);
     } finally {
+      // As Ctrl-C does, to npm and to what it has started: npm alone would leave the server behind.
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
       await end(child);
+      child.stdout.destroy();
     }
+    await expect(fetch(`${url}/-/health`)).rejects.toThrow();
   });
 });
