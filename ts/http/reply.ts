@@ -48,6 +48,7 @@ export function bytesContent(bytes: Uint8Array, mediaType: string): Content {
       etag ??= createHash('sha256').update(bytes).digest('base64url').slice(0, 27);
       return etag;
     },
+    inMemory: true,
     open: async (range) => (range ? bytes.subarray(range.start, range.end + 1) : bytes),
   };
 }

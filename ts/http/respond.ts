@@ -86,7 +86,7 @@ function checked(opened: Opened, length: number | undefined): Opened {
 async function opened(asked: Asked, content: Content, headers: ResponseHeaders, range?: ByteRange): Promise<Opened> {
   const length = range ? range.end - range.start + 1 : content.size;
   if (length !== undefined) headers.set('Content-Length', String(length));
-  const body = checked(await content.open(range, asked.lifetime.signal), length);
+  const body = checked(await content.open(range, content.inMemory ? undefined : asked.lifetime.signal), length);
   if (body instanceof Uint8Array) headers.set('Content-Length', String(body.byteLength));
   return body;
 }

@@ -15,6 +15,8 @@ export interface Content {
   /** Strong validator without quotes; for stored blobs this is the digest. */
   readonly etag?: string;
   readonly lastModified?: Date;
+  /** The bytes are in memory: `open` waits for nothing and needs no signal, the making of which is dear. */
+  readonly inMemory?: true;
   open(range?: ByteRange, signal?: AbortSignal): Promise<Opened>;
   /** Called instead of `open` when the bytes turn out not to be wanted, so that a waiting source can let go of its socket. */
   discard?(): Promise<void>;

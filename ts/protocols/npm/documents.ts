@@ -55,6 +55,7 @@ class RenderedDocument {
       size: this.bytes.byteLength,
       mediaType,
       etag: this.etag,
+      inMemory: true,
       open: async (range) => (range ? this.bytes.subarray(range.start, range.end + 1) : this.bytes),
       encoded: (coding) => this.encoded(coding),
     };
