@@ -40,7 +40,16 @@ export class FakeSpace<S> implements LogSpace<S> {
     if (!log) {
       const key = packageKey(identity);
       const floor = { objects: 0, markers: 0 };
-      const snapshot: Snapshot<S> = { identity, named: false, key, position: 0, head: null, at: 0, floor, state: this.schema.initial(identity) };
+      const snapshot: Snapshot<S> = {
+        identity,
+        named: false,
+        key,
+        position: 0,
+        head: null,
+        at: 0,
+        floor,
+        state: this.schema.initial(identity),
+      };
       log = { snapshot, history: [] };
       this.logs.set(identity, log);
     }
