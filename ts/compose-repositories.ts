@@ -87,13 +87,19 @@ function composeRepository(parts: RepositoryParts, plan: RepositoryPlan, hooks: 
     runtime,
     onFault: faults,
   });
+  const { realm, service } = parts.config.auth?.ociTokens ?? {};
   const instance = protocol.create({
+    repository: name,
     driver,
     runtime,
     keys: auth.keys,
     accounts: auth.accounts,
+    manager: auth.manager,
+    realm,
+    service,
     features,
     cacheBytes,
+    onFault,
   });
   const site: Site = {
     instance,

@@ -208,7 +208,9 @@ export class SmartRegistry implements RawHandler {
       const headers = headersOf(context.headers);
       const outside = outsideOf(headers, context.peer ?? {}, this.trusted);
       const { registryUrl, basePath: mount } = plan;
-      const baseUrl = baseUrlOf(outside, { registryUrl, publicUrl: this.config.publicUrl, mount, hostPrefix: located.prefix });
+      const { publicUrl } = this.config;
+      const place = found.root ? { publicUrl: originOf(registryUrl ?? publicUrl), mount: '' } : { registryUrl, publicUrl, mount };
+      const baseUrl = baseUrlOf(outside, { ...place, hostPrefix: located.prefix });
       return await dispatch(site, {
         method: context.method,
         path: found.path,
@@ -236,7 +238,11 @@ export class SmartRegistry implements RawHandler {
 interface Place {
   readonly repository: OpenRepository;
   readonly path: string;
+  /** At the root of the host, whatever the mount: so are its links. */
+  readonly root?: true;
 }
+
+const originOf = (url: string | undefined): string | undefined => (url === undefined ? undefined : new URL(url).origin);
 
 function placeOf(opened: Opened, method: string, { path }: Located, chosen: OpenRepository | undefined): Place | undefined {
   const mounted = opened.mounts.find(path);
@@ -251,7 +257,7 @@ function rootOf({ repositories }: Opened, method: string, path: string): Place |
     const routes = repository.site.instance.routes.filter((route) => route.root);
     if (routes.length === 0) continue;
     const found = match(routes, method, canonicalPath(path));
-    if (found.route || found.allow.length > 0) return { repository, path };
+    if (found.route || found.allow.length > 0) return { repository, path, root: true };
   }
   return undefined;
 }

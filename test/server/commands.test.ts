@@ -61,7 +61,12 @@ describe('commands beside a running server', () => {
     const { entrepot, server, ask } = await shop();
     await publish(`${server.url}/npm`, server.token, '@acme/hello', '1.0.0', 'public');
     await publish(`${server.url}/npm`, server.token, '@acme/hello', '1.1.0');
-    expect(await entrepot('list')).toEqual([[{ name: 'npm', protocol: 'npm', path: '/npm/' }]]);
+    expect(await entrepot('list')).toEqual([
+      [
+        { name: 'oci', protocol: 'oci', path: '/oci/' },
+        { name: 'npm', protocol: 'npm', path: '/npm/' },
+      ],
+    ]);
     expect((await entrepot('list', 'npm'))[0]).toMatchObject([{ name: '@acme/hello', visibility: 'public' }]);
     const versions = async () => (await ask('/npm/@acme%2fhello')).body['versions'] as Record<string, { deprecated?: string }>;
 
@@ -97,7 +102,12 @@ describe('commands beside a running server', () => {
   it('collect and verify', async () => {
     const { entrepot, server, storage } = await shop();
     await publish(`${server.url}/npm`, server.token, 'left', '1.0.0');
-    expect(await entrepot('gc', '--dry-run')).toMatchObject([[{ repository: 'npm', objects: 1, condemned: 0 }]]);
+    expect(await entrepot('gc', '--dry-run')).toMatchObject([
+      [
+        { repository: 'oci', objects: 0, condemned: 0 },
+        { repository: 'npm', objects: 1, condemned: 0 },
+      ],
+    ]);
     expect(await entrepot('verify')).toMatchObject([{ problems: 0, objects: 1 }]);
     const { readdirSync } = await import('node:fs');
     const objects = join((storage[1] as string).slice('file:'.length), 'objects');

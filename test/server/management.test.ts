@@ -27,7 +27,10 @@ describe('the management surface', () => {
     const { url, token, ask } = await server();
     for (const name of ['alpha', 'beta', '@acme/gamma']) await publish(`${url}/npm`, token, name, '1.0.0');
     expect((await ask('GET', '/repositories', token)).body).toEqual({
-      repositories: [{ name: 'npm', protocol: 'npm', path: '/npm/' }],
+      repositories: [
+        { name: 'oci', protocol: 'oci', path: '/oci/' },
+        { name: 'npm', protocol: 'npm', path: '/npm/' },
+      ],
     });
     const page = await ask('GET', '/repositories/npm/packages?limit=2', token);
     expect(page.body).toEqual({ packages: [{ name: '@acme/gamma' }, { name: 'alpha' }], next: 'alpha' });
@@ -148,7 +151,10 @@ describe('the management surface', () => {
     const { token, ask } = await server();
     expect((await ask('POST', '/gc', token, { dryRun: true })).body).toMatchObject({
       dryRun: true,
-      repositories: [{ repository: 'npm', condemned: 0 }],
+      repositories: [
+        { repository: 'oci', condemned: 0 },
+        { repository: 'npm', condemned: 0 },
+      ],
     });
   });
 });

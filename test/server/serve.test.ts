@@ -53,6 +53,7 @@ describe('the first start on a folder', () => {
     await server.line(({ repository }) => repository === 'team');
     const runs = server.lines().flatMap(({ message, repository, run }) => (message === 'set up' ? [[repository, run]] : []));
     expect(runs).toEqual([
+      ['oci', 'echo "$ENTREPOT_TOKEN" | docker login packages.example --username token --password-stdin'],
       ['npm', 'npm config set "registry=https://packages.example/npm/" "//packages.example/npm/:_authToken=$ENTREPOT_TOKEN"'],
       ['team', 'npm config set "registry=https://packages.example/team/" "//packages.example/team/:_authToken=$ENTREPOT_TOKEN"'],
     ]);
@@ -134,8 +135,10 @@ describe('a running server', () => {
     const metrics = await get(`${url}/-/metrics`);
     expect(metrics.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
     expect(metrics.text).toContain('entrepot_requests_total{repository="-",route="health",method="GET",status="200"} 1');
-    for (const path of ['/-/ui/', '/-/api/v1/nothing', '/favicon.ico', '/-/', '/v2/'])
+    for (const path of ['/-/ui/', '/-/api/v1/nothing', '/favicon.ico', '/-/', '/v1/'])
       expect((await get(url + path)).status).toBe(404);
+    // the root of the host is the only place where container clients look
+    expect((await get(`${url}/v2/`)).headers.get('www-authenticate')).toMatch(/^Bearer realm="http.*\/v2\/token"/);
     expect((await fetch(`${url}/-/health`, { method: 'POST' })).status).toBe(405);
   });
 

@@ -57,7 +57,7 @@ const publish = (registry: SmartRegistry, mount: string, name: string) =>
 
 describe('a registry', () => {
   it('is made by a good configuration only', () => {
-    expect(() => new SmartRegistry({ storage: { driver: 'memory' }, oci: { enabled: true } })).toThrow(ConfigError);
+    expect(() => new SmartRegistry({ storage: { driver: 'memory' }, maven: { enabled: true } })).toThrow(ConfigError);
   });
 
   it('answers 503 before init and after destroy, and says so', async () => {

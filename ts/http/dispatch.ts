@@ -145,7 +145,7 @@ async function answer(exchange: Exchange): Promise<Answer> {
   const entry: Entry = { route, reading: exchange.reading, names, caller, source: site.source, errors: site.instance.errors };
   const packages = await authorise(entry);
   const [first] = packages;
-  if (exchange.reading && actions.includes('read') && first && isAbsent(first.snapshot))
+  if (exchange.reading && actions.every((action) => action === 'read') && first && isAbsent(first.snapshot))
     exchange.absent = unreadable(entry, first.name);
   const body = route.body?.parse ? await route.body.parse(incoming) : incoming;
   const reply = await route.handler(callOf(exchange, route, { values, query, packages, body, entry }));

@@ -1,5 +1,6 @@
 import type { Ruled } from '../packages/package-handle.js';
 import { npmProtocol } from './npm/protocol.js';
+import { ociProtocol } from './oci/protocol.js';
 import type { Protocol } from './protocol.js';
 
 /** A protocol whose states only it knows. The house hands it the states that its own schema has folded, and no others. */
@@ -9,4 +10,4 @@ const erased = <S extends Ruled>(protocol: Protocol<S>): readonly [string, Proto
 ];
 
 /** Every protocol of this release, by name. */
-export const PROTOCOL_TABLE: ReadonlyMap<string, Protocol<Ruled>> = new Map([erased(npmProtocol)]);
+export const PROTOCOL_TABLE: ReadonlyMap<string, Protocol<Ruled>> = new Map([erased(npmProtocol), erased(ociProtocol)]);

@@ -1,23 +1,44 @@
 import type { Accounts } from '../auth/accounts.js';
+import type { AuthManager } from '../auth/auth-manager.js';
 import type { Keys } from '../auth/secret.js';
 import type { ProtocolInstance } from '../http/plugin.js';
 import type { Runtime } from '../lib/clock.js';
 import type { LogSchema, NewChange } from '../log/schema.js';
+import type { Space } from '../log/space.js';
 import type { Inventory } from '../packages/inventory.js';
 import type { HookFile, Ruled } from '../packages/package-handle.js';
 import type { StorageDriver } from '../storage/driver.js';
 
 /** What the house lends to one repository of a protocol. */
 export interface ProtocolContext {
-  /** For signing keys below `keys/`. */
+  /** The repository's name, which is also its id. */
+  readonly repository: string;
+  /** For signing keys below `keys/`, and for uploads in pieces. */
   readonly driver: StorageDriver;
   readonly runtime: Runtime;
   readonly keys: Keys;
   /** Users, logins and tokens, as far as the auth provider offers them. */
   readonly accounts: Accounts;
+  /** Mints sessions, for protocols that exchange credentials for them. */
+  readonly manager: Pick<AuthManager, 'exchange' | 'identify'>;
+  /** What challenges of a token service say of it; absent: taken from the request. */
+  readonly realm?: string | undefined;
+  readonly service?: string | undefined;
   readonly features: Readonly<Record<string, boolean>>;
   /** Bytes for rendered documents in memory. */
   readonly cacheBytes: number;
+  onFault(error: unknown, where: string): void;
+}
+
+/** What a protocol is given to let go of what its packages no longer need. */
+export interface TidyWork<S extends Ruled> {
+  readonly driver: StorageDriver;
+  readonly space: Space<S>;
+  readonly features: Readonly<Record<string, boolean>>;
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly onCondemned?: (key: string) => void;
+  readonly onFault: (fault: { readonly where: string; readonly error: unknown }) => void;
 }
 
 /** The life cycle of a package where the protocol's own clients lack a verb for it: what the management surface needs to know. All functions are pure. */
@@ -58,4 +79,6 @@ export interface Protocol<S extends Ruled> {
   /** One line for a shell that points the stock client at a repository. `$ENTREPOT_TOKEN` holds the token. `baseUrl` has no slash at its end. */
   setUp(baseUrl: string): string;
   create(context: ProtocolContext): ProtocolInstance;
+  /** Runs before orphans are collected: commits that things are no longer wanted, so that their bytes become orphans. */
+  tidy?(work: TidyWork<S>): Promise<void>;
 }

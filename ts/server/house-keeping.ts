@@ -19,9 +19,11 @@ export async function collectAll(registry: OpenRegistry, options: CollectOptions
   const reports: RepositoryGarbage[] = [];
   for (const { plan, space, protocol } of repositories) {
     const { driver } = storage;
+    const faults = ({ error, where }: { readonly error: unknown; readonly where: string }): void => onFault(error, where);
+    await protocol.tidy?.({ ...options, onFault: faults, driver, space, features: plan.features });
     const report = await collectGarbage({
       ...options,
-      onFault: ({ error, where }) => onFault(error, where),
+      onFault: faults,
       driver,
       logs: keyedLogs(space),
       inventory: protocol.inventory,

@@ -57,6 +57,7 @@ describe('manifests as they were sent', () => {
       ]);
     }
     expect((await oci.put(NAME, '-no-tag', text)).code).toBe('TAG_INVALID');
+    expect((await oci.get(`/v2/${NAME}/manifests/-no-tag`)).code).toBe('MANIFEST_UNKNOWN');
     expect((await oci.get(`/v2/${NAME}/manifests/${digestOf('other')}`)).code).toBe('MANIFEST_UNKNOWN');
   });
 

@@ -1,3 +1,4 @@
+import { invalid } from '../../errors/registry-error.js';
 import { LayeredMap } from '../../lib/layered-map.js';
 import { type Change, type EntryInfo, type LogSchema, UnknownChange } from '../../log/schema.js';
 import type { Inventory } from '../../packages/inventory.js';
@@ -167,6 +168,16 @@ function applyOne(state: OciState, change: Change, entry: EntryInfo): OciState {
       return touch(state, text(change, 'digest'), entry, change.at);
     case 'drop':
       return drop(state, text(change, 'digest'), text(change, 'key'));
+    case 'delete-all':
+      return {
+        ...emptyState(state.name),
+        owners: state.owners,
+        visibility: state.visibility,
+        createdAt: state.createdAt,
+        modifiedAt: state.modifiedAt,
+      };
+    case 'status':
+      throw invalid('images are not yanked: move the tag, or delete it');
     case 'owners':
       return { ...state, owners: texts(change, 'owners') };
     case 'visibility':

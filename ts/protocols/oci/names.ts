@@ -72,6 +72,19 @@ export const bareNameParam: Param<string> = { pattern: '(?!v2/).+', parse: parse
 export const digestParam: Param<Digest> = { pattern: '[^/]+', parse: parseDigest };
 export const referenceParam: Param<Reference> = { pattern: '[^/]+', parse: parseReference };
 
+/** Of requests that ask for what is there: nothing is, under what no tag may be called. */
+export const knownReferenceParam: Param<Reference> = {
+  pattern: '[^/]+',
+  parse(raw) {
+    if (!raw.includes(':') && !isTag(raw))
+      throw new RegistryError('not_found', 'manifest unknown', {
+        code: 'MANIFEST_UNKNOWN',
+        detail: { reference: raw.slice(0, 200) },
+      });
+    return parseReference(raw);
+  },
+};
+
 /** An upload session's id; what is none of ours is as unknown as one that has expired. */
 export const uploadParam: Param<string> = {
   pattern: '[^/]+',

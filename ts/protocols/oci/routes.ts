@@ -1,7 +1,7 @@
 import { type Param, type Route, routesOf } from '../../http/route.js';
 import type { Blobs } from './blobs.js';
 import { MAX_MANIFEST } from './manifest.js';
-import { bareNameParam, digestParam, nameParam, referenceParam, uploadParam } from './names.js';
+import { bareNameParam, digestParam, knownReferenceParam, nameParam, referenceParam, uploadParam } from './names.js';
 import type { ManifestChanges } from './publish.js';
 import type { Reads } from './read.js';
 import type { Referrers } from './referrers.js';
@@ -107,8 +107,15 @@ const sessions = (on: OciHandlers, base: '/v2' | '', root: boolean, name: Param<
   return [
     route({ id: 'upload-chunk', method: 'PATCH', ...shared, body: BLOB_BODY, handler: on.uploads.append }),
     route({ id: 'upload-finish', method: 'PUT', ...shared, body: BLOB_BODY, handler: on.uploads.finish }),
-    route({ id: 'upload-status', method: 'GET', ...shared, handler: on.uploads.status }),
-    route({ id: 'upload-cancel', method: 'DELETE', ...shared, handler: on.uploads.cancel }),
+    // clients ask for no more than to read or delete where they send GET or DELETE: whose the session is decides
+    route({ id: 'upload-status', method: 'GET', ...shared, access: ['create', 'read'] as const, handler: on.uploads.status }),
+    route({
+      id: 'upload-cancel',
+      method: 'DELETE',
+      ...shared,
+      access: ['create', 'delete'] as const,
+      handler: on.uploads.cancel,
+    }),
   ];
 };
 
@@ -138,7 +145,7 @@ const manifests = (on: OciHandlers, base: '/v2' | '', root: boolean, name: Param
     method: 'GET',
     root,
     path: `${base}/{name}/manifests/{reference}`,
-    params: { name, reference: referenceParam },
+    params: { name, reference: knownReferenceParam },
     access: 'read',
     package: about,
     handler: on.reads.manifest,
@@ -159,7 +166,7 @@ const manifests = (on: OciHandlers, base: '/v2' | '', root: boolean, name: Param
     method: 'DELETE',
     root,
     path: `${base}/{name}/manifests/{reference}`,
-    params: { name, reference: referenceParam },
+    params: { name, reference: knownReferenceParam },
     access: 'delete',
     package: about,
     handler: on.changes.remove,

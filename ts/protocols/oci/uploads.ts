@@ -52,7 +52,7 @@ export class Uploads {
     const { name } = call.params;
     const mount = call.query.get('mount');
     if (mount !== undefined) {
-      await call.body.bytes();
+      await this.expectNothing(call.body);
       const digest = digestOf(mount);
       if (digest && (await this.mount(call, digest))) return received(call, name, digest.text);
     }

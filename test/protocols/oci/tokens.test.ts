@@ -1,0 +1,155 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Oci, registry } from './rig.js';
+
+let oci: Oci;
+beforeEach(async () => {
+  oci = await registry({ anonymousRead: true });
+});
+afterEach(async () => {
+  expect(oci.faults).toEqual([]);
+  await oci.close();
+});
+
+const basic = (user: string, password: string): { authorization: string } => ({
+  authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
+});
+const ask = (query: string, headers: Readonly<Record<string, string>> = {}) =>
+  oci.get(`/v2/token?service=images.example${query}`, { token: null, headers });
+const form = (fields: Record<string, string>) =>
+  oci.request('POST', '/v2/token', {
+    token: null,
+    body: new URLSearchParams(fields).toString(),
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  });
+const can = async (token: string, name: string): Promise<{ pull: boolean; push: boolean }> => ({
+  pull: (await oci.get(`/v2/${name}/tags/list`, { token })).status === 200,
+  push: (await oci.request('POST', `/v2/${name}/blobs/uploads/`, { token, body: new Uint8Array(0) })).status === 202,
+});
+
+describe('the challenge', () => {
+  it('oci 1: /v2/ asks for credentials, and says where the tokens are', async () => {
+    const asked = await oci.get('/v2/', { token: null });
+    expect([asked.status, asked.code]).toEqual([401, 'UNAUTHORIZED']);
+    expect(asked.headers['www-authenticate']).toBe('Bearer realm="https://images.example/v2/token",service="images.example"');
+    for (const headers of [{}, basic('ann', 'correct horse')]) {
+      const answer = await oci.get('/v2/', { token: 'authorization' in headers ? null : oci.token, headers });
+      expect([answer.status, answer.headers['docker-distribution-api-version']]).toEqual([200, 'registry/2.0']);
+    }
+  });
+
+  it('oci 39, 40: names the scope that would open the door; a bad token is told from none', async () => {
+    const push = await oci.request('POST', '/v2/team/app/blobs/uploads/', { token: null, body: new Uint8Array(0) });
+    expect(push.headers['www-authenticate']).toBe(
+      'Bearer realm="https://images.example/v2/token",service="images.example",scope="repository:team/app:pull,push"',
+    );
+    const bad = await oci.get('/v2/team/app/manifests/v1', { token: `${oci.token}x` });
+    expect(bad.status).toBe(401);
+    expect(bad.headers['www-authenticate']).toContain('scope="repository:team/app:pull",error="invalid_token"');
+    const mount = `/v2/team/app/blobs/uploads/?mount=sha256:${'0'.repeat(64)}&from=other/app`;
+    const both = await oci.request('POST', mount, { token: null, body: new Uint8Array(0) });
+    expect(both.headers['www-authenticate']).toContain('scope="repository:team/app:pull,push repository:other/app:pull"');
+  });
+
+  it('anonymous callers hear of an absent repository what they hear of a closed one', async () => {
+    await oci.image('team/app', 'v1');
+    expect((await oci.get('/v2/team/app/manifests/v1', { token: null })).status).toBe(200);
+    const absent = await oci.get('/v2/team/none/manifests/v1', { token: null });
+    expect([absent.status, absent.code]).toEqual([401, 'UNAUTHORIZED']);
+  });
+});
+
+describe('GET', () => {
+  it('oci 37: anonymous callers get a token that opens what needs none', async () => {
+    await oci.image('team/app', 'v1');
+    const { status, json } = await ask('&scope=repository:team/app:pull,push');
+    expect(status).toBe(200);
+    expect(json.token).toBe(json.access_token);
+    expect(await can(json.token, 'team/app')).toEqual({ pull: true, push: false });
+    expect((await oci.get('/v2/', { token: json.token })).status).toBe(200);
+  });
+
+  it('oci 37: what was asked for and what the caller has, no more', async () => {
+    await oci.image('team/app', 'v1');
+    const robot = await oci.user('ann', { scopes: ['oci:repository:team/app:pull'] });
+    const wide = await ask('&scope=repository:team/app:pull,push&scope=repository:other/app:pull', basic('robot', robot));
+    expect(wide.status).toBe(200);
+    expect(wide.json.expires_in).toBeGreaterThanOrEqual(60);
+    expect(wide.json.scope).toBe('repository:team/app:read');
+    expect(await can(wide.json.token, 'team/app')).toEqual({ pull: true, push: false });
+    const narrow = await ask('&scope=repository:team/app:pull', basic('ann', 'correct horse'));
+    expect(await can(narrow.json.token, 'team/app')).toEqual({ pull: true, push: false });
+    const full = await ask('&scope=repository:team/app:pull,push repository:more/app:push', basic('ann', 'correct horse'));
+    expect(await can(full.json.token, 'team/app')).toEqual({ pull: true, push: true });
+    expect((await can(full.json.token, 'more/app')).push).toBe(true);
+    expect((await can(full.json.token, 'third/app')).push).toBe(false);
+  });
+
+  it.each([
+    '',
+    '&scope=',
+    '&scope=nonsense',
+    '&scope=repository:UPPER:pull',
+    '&scope=plugin:x:pull',
+    '&scope=repository:a/b:frob',
+  ])('A5: %s is a token that says who one is and opens nothing', async (query) => {
+    const closed = await registry();
+    await closed.image('a/b', 'v1');
+    const { status, json } = await closed.get(`/v2/token?x=y${query}`, { token: null, headers: basic('x', closed.token) });
+    expect([status, json.scope]).toEqual([200, '']);
+    expect((await closed.get('/v2/', { token: json.token })).status).toBe(200);
+    expect((await closed.get('/v2/a/b/manifests/v1', { token: json.token })).status).toBe(404);
+    expect((await closed.get('/v2/_catalog', { token: json.token })).json).toEqual({ repositories: [] });
+    await closed.close();
+  });
+
+  it('oci 37: wrong credentials are 401, never an anonymous token', async () => {
+    for (const headers of [basic('ann', 'wrong'), basic('nobody', 'x'), { authorization: 'Bearer nonsense' }]) {
+      const answer = await ask('&scope=repository:team/app:pull', headers);
+      expect([answer.status, answer.code]).toEqual([401, 'UNAUTHORIZED']);
+    }
+  });
+
+  it('A5: a session ends with the token that it was made with', async () => {
+    const robot = await oci.user('ann', { scopes: ['oci:repository:team/app:push'] });
+    const { json } = await ask('&scope=repository:team/app:push', basic('x', robot));
+    expect((await can(json.token, 'team/app')).push).toBe(true);
+    await oci.gate.revokeToken(robot);
+    const after = await oci.request('POST', '/v2/team/app/blobs/uploads/', { token: json.token, body: new Uint8Array(0) });
+    expect(after.status).toBe(401);
+  });
+
+  it('oci 34: the catalog scope lists what one may read', async () => {
+    await oci.image('team/app', 'v1');
+    await oci.image('other/app', 'v1');
+    const robot = await oci.user('ann', { scopes: ['oci:repository:team/*:pull'] });
+    const { json } = await ask('&scope=registry:catalog:*', basic('x', robot));
+    expect((await oci.get('/v2/_catalog', { token: json.token })).json).toEqual({ repositories: ['team/app'] });
+  });
+});
+
+describe('POST', () => {
+  it('oci 38: password, then the refresh token it gave', async () => {
+    const scope = 'repository:team/app:pull,push';
+    const first = await form({
+      grant_type: 'password',
+      username: 'ann',
+      password: 'correct horse',
+      scope,
+      access_type: 'offline',
+    });
+    expect(first.status).toBe(200);
+    expect((await can(first.json.access_token, 'team/app')).push).toBe(true);
+    const second = await form({ grant_type: 'refresh_token', refresh_token: first.json.refresh_token, scope });
+    expect(second.json.refresh_token).toBe(first.json.refresh_token);
+    expect((await can(second.json.access_token, 'team/app')).push).toBe(true);
+    const plain = await form({ grant_type: 'password', username: 'ann', password: 'correct horse', scope });
+    expect(plain.json.refresh_token).toBeUndefined();
+  });
+
+  it('oci 38: what it does not know is 400, wrong credentials are 401', async () => {
+    for (const fields of [{}, { grant_type: 'authorization_code' }, { grant_type: 'password' }, { grant_type: 'refresh_token' }])
+      expect((await form(fields as Record<string, string>)).status).toBe(400);
+    expect((await form({ grant_type: 'password', username: 'ann', password: 'wrong' })).status).toBe(401);
+    expect((await form({ grant_type: 'refresh_token', refresh_token: 'ent_nonsense' })).status).toBe(401);
+  });
+});

@@ -1,0 +1,172 @@
+import { unavailable } from '../../errors/registry-error.js';
+import type { NewChange, Snapshot } from '../../log/schema.js';
+import type { Space } from '../../log/space.js';
+import { sweepUploads } from '../../packages/upload-sweep.js';
+import type { StorageDriver } from '../../storage/driver.js';
+import { logSlot, probeResultKey } from '../../storage/key.js';
+import { dropChange, unmanifestChange } from './changes.js';
+import { rulesOf } from './rules.js';
+import type { OciState } from './state.js';
+
+export interface OciCollection {
+  readonly driver: StorageDriver;
+  readonly space: Pick<Space<OciState>, 'id' | 'readStrongByKey' | 'commit'>;
+  readonly features: Readonly<Record<string, boolean>>;
+  /** Milliseconds by the store's clock that something may go unnamed. Default 24 hours. */
+  readonly grace?: number | undefined;
+  /** True: commits and deletes nothing. */
+  readonly dryRun?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Hears of each object whose bytes nobody may be served any more. */
+  readonly onCondemned?: ((key: string) => void) | undefined;
+  readonly onFault: (fault: { readonly where: string; readonly error: unknown }) => void;
+}
+
+const DAY = 24 * 60 * 60 * 1000;
+const BY = '~collector';
+/** Changes of one commit. */
+const AT_ONCE = 1_000;
+
+/** Things that one state no longer needs, each with the number of the entry since which that is so. */
+interface Idle {
+  readonly digest: string;
+  readonly key: string;
+  readonly since: number;
+}
+
+/**
+ * Ends the right to serve what nothing names any more (design §1.5): first manifests, where the repository's rules say so, then blobs. Each is committed
+ * to the image repository's log, against the state that the commit meets; the bytes are orphans from then on, and the collector of orphans takes them.
+ * A manifest that comes too late is told that its blob is unknown, and is never a hole.
+ */
+export async function collectImages(options: OciCollection): Promise<void> {
+  const { driver, space, signal, onFault, dryRun = false, grace = DAY } = options;
+  const now = await storeTime(options);
+  await sweepUploads({ driver, repository: space.id, now, grace, dryRun, signal });
+  for await (const pkg of folders(options)) {
+    signal?.throwIfAborted();
+    try {
+      await new ImageCollection(options, pkg, now).run();
+    } catch (error) {
+      signal?.throwIfAborted();
+      onFault({ where: `collection of ${space.id}/${pkg}`, error });
+    }
+  }
+}
+
+class ImageCollection {
+  private readonly options: OciCollection;
+  private readonly pkg: string;
+  private readonly now: number;
+  /** By entry: whether its time is over. */
+  private readonly ripe = new Map<number, boolean>();
+
+  constructor(options: OciCollection, pkg: string, now: number) {
+    this.options = options;
+    this.pkg = pkg;
+    this.now = now;
+  }
+
+  async run(): Promise<void> {
+    const { space, features } = this.options;
+    const snapshot = await space.readStrongByKey(this.pkg);
+    if (snapshot.broken !== undefined) throw unavailable(snapshot.broken);
+    if (snapshot.position === 0 || !snapshot.named) return;
+    let { state } = snapshot;
+    if (rulesOf(features).collectUntagged) {
+      state = await this.commit(snapshot.identity, await this.over(untagged(state)), unmanifests, state);
+    }
+    await this.commit(snapshot.identity, await this.over(unused(state)), drops, state);
+  }
+
+  private async over(idle: readonly Idle[]): Promise<readonly Idle[]> {
+    const over: Idle[] = [];
+    for (const one of idle) if (await this.isOver(one.since)) over.push(one);
+    return over;
+  }
+
+  /** Ages are differences of the store's own times: when the entry was written, and now. */
+  private async isOver(entry: number): Promise<boolean> {
+    const known = this.ripe.get(entry);
+    if (known !== undefined) return known;
+    const { driver, space, grace = DAY, signal } = this.options;
+    const stored = await driver.stat(logSlot(space.id, this.pkg, entry), { signal });
+    const over = stored !== undefined && this.now - stored.modified >= grace;
+    this.ripe.set(entry, over);
+    return over;
+  }
+
+  private async commit(
+    identity: string,
+    idle: readonly Idle[],
+    changesOf: (state: OciState, idle: readonly Idle[]) => readonly NewChange[],
+    before: OciState,
+  ): Promise<OciState> {
+    const { space, dryRun = false, signal, onCondemned } = this.options;
+    let state = before;
+    for (let from = 0; from < idle.length; from += AT_ONCE) {
+      const some = idle.slice(from, from + AT_ONCE);
+      if (!dryRun) {
+        const committed = await space.commit(
+          identity,
+          (snapshot: Snapshot<OciState>) => ({ changes: changesOf(snapshot.state, some), result: undefined }),
+          { signal },
+        );
+        state = committed.snapshot.state;
+      }
+      for (const { key } of some) onCondemned?.(key);
+    }
+    return state;
+  }
+}
+
+const unused = ({ blobs }: OciState): readonly Idle[] =>
+  [...blobs].filter(([, { uses }]) => uses === 0).map(([digest, { key, idle }]) => ({ digest, key, since: idle }));
+
+/** Those that nobody has touched or named meanwhile. */
+const drops = ({ blobs }: OciState, idle: readonly Idle[]): readonly NewChange[] =>
+  idle
+    .filter(({ digest, key, since }) => {
+      const blob = blobs.get(digest);
+      return blob !== undefined && blob.uses === 0 && blob.key === key && blob.idle === since;
+    })
+    .map(({ digest, key }) => dropChange(BY, digest, key));
+
+/** Manifests that neither a tag, nor an index, nor a subject that is here keeps. */
+function untagged(state: OciState): readonly Idle[] {
+  const kept = new Set(state.tags.values());
+  for (const { children } of state.manifests.values()) for (const child of children) kept.add(child);
+  return [...state.manifests]
+    .filter(([digest, { subject }]) => !kept.has(digest) && !(subject !== undefined && state.manifests.has(subject)))
+    .map(([digest, { key, idle }]) => ({ digest, key, since: idle }));
+}
+
+function unmanifests(state: OciState, idle: readonly Idle[]): readonly NewChange[] {
+  const still = new Map(untagged(state).map(({ digest, since }) => [digest, since]));
+  return idle.filter(({ digest, since }) => still.get(digest) === since).map(({ digest }) => unmanifestChange(BY, digest));
+}
+
+async function* folders({ driver, space, signal }: OciCollection): AsyncGenerator<string> {
+  const prefix = `log/${space.id}/`;
+  let last: string | undefined;
+  for (let after: string | undefined, more = true; more; ) {
+    const page = await driver.list(prefix, { after, signal });
+    for (const { key } of page.objects) {
+      const [pkg = ''] = key.slice(prefix.length).split('/');
+      if (pkg === last) continue;
+      last = pkg;
+      yield pkg;
+    }
+    // a long log is skipped, not listed
+    after = page.next === undefined || last === undefined ? page.next : `${prefix}${last}/~`;
+    more = page.next !== undefined;
+  }
+}
+
+async function storeTime({ driver, space, signal }: OciCollection): Promise<number> {
+  const key = probeResultKey(`clock-${space.id}`);
+  await driver.write(key, new Uint8Array(0), { durable: false, signal });
+  const written = await driver.stat(key, { signal });
+  if (!written) throw unavailable('the store does not show what was written just now');
+  return written.modified;
+}

@@ -1,0 +1,21 @@
+import type { ProtocolInstance } from '../../http/plugin.js';
+import { collectImages } from './collect-garbage.js';
+import { ociInventory, ociSchema } from './fold.js';
+import { type OciOptions, oci } from './index.js';
+import { ociLifeCycle } from './management.js';
+
+/** OCI's line in the table of protocols. */
+export const ociProtocol = {
+  name: 'oci',
+  resourceType: 'repository',
+  schema: ociSchema,
+  lifeCycle: ociLifeCycle,
+  inventory: ociInventory,
+  /** Clients know hosts, not paths. */
+  setUp(baseUrl: string): string {
+    const host = /^[a-z]+:\/\/([^/]+)/i.exec(baseUrl)?.[1] ?? baseUrl;
+    return `echo "$ENTREPOT_TOKEN" | docker login ${host} --username token --password-stdin`;
+  },
+  create: (parts: OciOptions): ProtocolInstance => oci(parts),
+  tidy: collectImages,
+};
