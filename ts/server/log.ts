@@ -43,9 +43,9 @@ export function loggedPath(target: string): string {
     // A whole URL as target: whose it is may hold a password.
     .replace(/^[^/]*:\/\/[^/]*/, '')
     // Routes are matched with these plain, so a secret's place is found only in the plain path.
-    .replace(/%[0-9A-Fa-f]{2}/g, (escape) => {
-      const char = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
-      return /[A-Za-z0-9._~-]/.test(char) ? char : escape;
+    .replace(/%[0-9A-Fa-f]{2}/g, (encoded) => {
+      const char = String.fromCharCode(Number.parseInt(encoded.slice(1), 16));
+      return /[A-Za-z0-9._~-]/.test(char) ? char : encoded;
     })
     .replace(/\/\/+(?=-\/)/g, '/');
   const hidden = path.replace(SECRET_FOLLOWS, (_all, api: string) => `/-/${api}/***`).replace(TOKEN_LIKE, '***');
