@@ -24,6 +24,15 @@ const MAX_WHOLE = 64 * 1024 ** 2;
 const tooLarge = (max: number): RegistryError => new RegistryError('too_large', `body is larger than ${max} bytes`);
 const timedOut = (): RegistryError => new RegistryError('request_timeout', 'the request body did not arrive in time');
 
+/** What a framework has parsed, as the text that it stood for: it is held to the same rules. Throws `invalid` for what is no JSON value. */
+function asJson(value: unknown): Uint8Array {
+  try {
+    return utf8(JSON.stringify(value));
+  } catch (cause) {
+    throw invalid('the parsed body is no JSON value', { cause });
+  }
+}
+
 /** A request body, bounded in bytes and in time. */
 export class IncomingBody implements RequestBody {
   readonly mediaType: string;
@@ -81,7 +90,7 @@ export class IncomingBody implements RequestBody {
   }
 
   async json(): Promise<unknown> {
-    return parseJson(await this.bytes());
+    return parseJson(this.source.kind === 'parsed' ? asJson(this.source.value) : await this.bytes());
   }
 
   /** For routes that take no body: throws `invalid` when there is one after all. */
@@ -110,11 +119,7 @@ export class IncomingBody implements RequestBody {
   private written(value: unknown): Uint8Array {
     const essence = essenceOf(this.mediaType);
     if (essence !== '' && !isJsonType(essence)) throw bodyTaken();
-    try {
-      return utf8(JSON.stringify(value));
-    } catch (cause) {
-      throw invalid('the parsed body is no JSON value', { cause });
-    }
+    return asJson(value);
   }
 
   private async *given(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
