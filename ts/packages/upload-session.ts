@@ -5,6 +5,7 @@ import { Committer } from '../log/committer.js';
 import { Log } from '../log/log.js';
 import type { StorageDriver } from '../storage/driver.js';
 import { uploadPrefix, uploadSlot } from '../storage/key.js';
+import { withTimeLimit } from '../storage/time-limit.js';
 import type { UploadedObject } from './package-handle.js';
 import { CutBody } from './upload-body.js';
 import { chunkChange, closeChange, openChange, type UploadChunk, type UploadState, uploadSchema } from './upload-state.js';
@@ -12,6 +13,8 @@ import { chunkChange, closeChange, openChange, type UploadChunk, type UploadStat
 /** Milliseconds that a session may live: half of what an object may wait for a log to name it. */
 export const SESSION_MS = 12 * 60 * 60 * 1000;
 const MAX_KEPT = 4_096;
+/** Milliseconds that one look at a session's log may take. */
+const CALL_MS = 15_000;
 
 /** Stores a stretch of bytes as an object; `hasher` has seen what comes before. */
 export type StoreChunk = (body: AsyncIterable<Uint8Array>, hasher: Hasher, signal: AbortSignal) => Promise<UploadedObject>;
@@ -88,7 +91,8 @@ export class UploadSessions {
   }
 
   private shared(id: string, image: string): Shared {
-    const { repository, driver, runtime, onFault } = this.options;
+    const { repository, runtime, onFault } = this.options;
+    const driver = withTimeLimit(this.options.driver, runtime.clock, CALL_MS);
     const prefix = uploadPrefix(repository, id);
     const slot = (n: number): string => uploadSlot(repository, id, n);
     const log = new Log<UploadState>(id, image, {
