@@ -75,12 +75,12 @@ describe('the checker', () => {
     expect(good).toBeLessThan(2_700);
   });
 
-  it('finds its way through 600 operations, up to 16 at once', () => {
+  it('finds its way through 600 operations, up to 8 at once', () => {
     const random = noise(100_000, 3);
     let value = 0;
     const history: Operation<Put, number>[] = [];
     for (let n = 0; n < 600; n += 1) {
-      const span = 1 + ((random[n] ?? 0) % 8);
+      const span = 1 + ((random[n] ?? 0) % 4);
       // Takes effect at n; called before and returned behind.
       if ((random[n + 4_000] ?? 0) % 3 === 0) {
         value = n;
