@@ -54,8 +54,8 @@ describe('the first start on a folder', () => {
     const runs = server.lines().flatMap(({ message, repository, run }) => (message === 'set up' ? [[repository, run]] : []));
     expect(runs).toEqual([
       ['oci', 'echo "$ENTREPOT_TOKEN" | docker login packages.example --username token --password-stdin'],
-      ['npm', 'npm config set "registry=https://packages.example/npm/" "//packages.example/npm/:_authToken=$ENTREPOT_TOKEN"'],
-      ['team', 'npm config set "registry=https://packages.example/team/" "//packages.example/team/:_authToken=$ENTREPOT_TOKEN"'],
+      ['npm', 'npm config set registry=https://packages.example/npm/ //packages.example/npm/:_authToken=$ENTREPOT_TOKEN'],
+      ['team', 'npm config set registry=https://packages.example/team/ //packages.example/team/:_authToken=$ENTREPOT_TOKEN'],
     ]);
   });
 });

@@ -90,6 +90,9 @@ async function otherCommand(args: readonly string[]): Promise<number> {
   return runCommand(command, optionsOf(values), values, words);
 }
 
+// Five lines about next year's Node before every command on a bucket: the SDK's minor is pinned for that.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+
 // Whoever read our output may have gone: that is no reason to die.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 

@@ -22,7 +22,7 @@ export const npmProtocol = {
   lifeCycle: npmLifeCycle,
   inventory: releaseInventory,
   setUp: (baseUrl: string): string =>
-    `npm config set "registry=${baseUrl}/" "${baseUrl.replace(/^https?:/, '')}/:_authToken=$ENTREPOT_TOKEN"`,
+    `npm config set registry=${baseUrl}/ ${baseUrl.replace(/^https?:/, '')}/:_authToken=$ENTREPOT_TOKEN`,
   create: ({ accounts, runtime, driver, keys, cacheBytes }: NpmParts): ProtocolInstance =>
     npm({ accounts, runtime, cacheBytes, signer: new StoredSigner(driver, keys, runtime) }),
 };
