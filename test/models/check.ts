@@ -67,8 +67,9 @@ export function checkScenario(make: (mutants: Mutants) => Scenario, mutants: rea
 
 function replayOne(variants: readonly Scenario[], line: string): void {
   const scenario = variants.find(({ name }) => line.startsWith(`${name} `));
-  it.skipIf(!scenario)(`replays ${line}`, async () => {
-    const found = scenario ? await replay(scenario, line.slice(scenario.name.length + 1)) : NOTHING;
+  if (!scenario) return;
+  it(`replays ${line}`, async () => {
+    const found = await replay(scenario, line.slice(scenario.name.length + 1));
     console.log(found.trace.join('\n'));
     expect(found.wrong).toBeUndefined();
   });

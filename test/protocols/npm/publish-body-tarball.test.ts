@@ -161,7 +161,8 @@ describe('a tarball made by another tool', () => {
   );
 
   it.skipIf(!hasBsdTar).each(['ustar', 'pax', 'gnutar'])('M5: is accepted: bsdtar --format=%s', async (format) => {
-    const tgz = made(fixtureFor(format), 'bsdtar', `--format=${format}`, '-czf', '-', 'package');
+    // compressed here: to a pipe bsdtar fills its gzip up with zeros, which no npm client does and we refuse
+    const tgz = gzipSync(made(fixtureFor(format), 'bsdtar', `--format=${format}`, '-cf', '-', 'package'));
     expect((await inspect(tgz)).manifest['name']).toBe(fixtureFor(format));
     await expectAgreement(tgz);
   });
