@@ -60,7 +60,8 @@ describe('tokens', () => {
         secret.split('.')[2],
         done.split('-')[1],
       ]) {
-        if (form) expect(stored.includes(form)).toBe(false);
+        // a cut at a sign that base 64 has too may leave a few letters, which anything contains
+        if (form && form.length >= 16) expect(stored.includes(form)).toBe(false);
       }
     }
   });
