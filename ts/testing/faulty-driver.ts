@@ -74,7 +74,8 @@ export class ProcessDied extends Error {
 export class FaultyDriver implements StorageDriver {
   readonly name: string;
   private readonly inner: StorageDriver;
-  private readonly plan: readonly Fault[];
+  /** By number of the call; the first that is planned for it counts. */
+  private readonly plan = new Map<number, Fault>();
   private readonly log: FaultyCall[] = [];
   private readonly gate = new Gate();
   private readonly hanging = new Gate();
@@ -84,7 +85,9 @@ export class FaultyDriver implements StorageDriver {
   constructor(inner: StorageDriver, plan: readonly Fault[] | Fault = [], options: FaultyOptions = {}) {
     this.inner = inner;
     this.name = inner.name;
-    this.plan = Array.isArray(plan) ? plan : [plan as Fault];
+    for (const fault of Array.isArray(plan) ? (plan as readonly Fault[]) : [plan as Fault])
+      for (let n = fault.at; n < fault.at + (fault.kind === 'slow-down' ? (fault.count ?? 1) : 1); n += 1)
+        if (!this.plan.has(n)) this.plan.set(n, fault);
     this.hanging.shut();
     this.exposeAbilities(options.expose ?? []);
   }
@@ -217,7 +220,7 @@ export class FaultyDriver implements StorageDriver {
   private begin(method: FaultyMethod, key: string): Fault | undefined {
     const n = this.log.length + 1;
     this.log.push({ n, method, key });
-    const fault = this.plan.find(({ at, kind, count = 1 }) => (kind === 'slow-down' ? n >= at && n < at + count : n === at));
+    const fault = this.plan.get(n);
     if (fault) this.injected += 1;
     return fault;
   }

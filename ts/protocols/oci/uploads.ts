@@ -91,9 +91,10 @@ export class Uploads {
   finish = async (call: SessionCall<RequestBody>): Promise<Reply> => {
     const digest = parseDigest(call.query.get('digest') ?? '');
     const session = await this.session(call);
-    const before = session.state;
-    const after = before.offset === 0 ? undefined : await this.taken(call, session, chunkOf(call.headers, call.body));
-    const state = after ?? (await this.taken(call, session, chunkOf(call.headers, call.body), digest));
+    const chunk = chunkOf(call.headers, call.body);
+    const state = (await this.repeated(call, session, chunk, digest))
+      ? session.state
+      : await this.taken(call, session, chunk, session.state.offset === 0 ? digest : undefined);
     const { object, own } = await this.joined(call.package, session, state, digest);
     const kept = await this.commit(call.package, digest, { object, own }, actorOf(call)).catch(async (error: unknown) => {
       // refused for good: nobody will finish this one
@@ -111,6 +112,24 @@ export class Uploads {
       );
     return received(call, call.params.name, digest.text);
   };
+
+  /**
+   * A PUT that took its bytes in and failed behind them, said again: nothing more comes. Where the digest of what is here is not known, the piece that
+   * ends where the upload stands is the one; the digest is proved later on.
+   */
+  private async repeated(
+    call: SessionCall<RequestBody>,
+    session: UploadSession,
+    { start, length = 0 }: Chunk,
+    { algorithm, hex }: Digest,
+  ): Promise<boolean> {
+    const { offset, digests } = session.state;
+    const known = digests?.[algorithm];
+    const here = known === undefined ? start !== undefined && length > 0 && start + length === offset : known === hex;
+    if (!here || call.body.length === 0) return false;
+    for await (const _ of call.body.stream());
+    return true;
+  }
 
   private async taken(
     call: SessionCall<RequestBody>,
