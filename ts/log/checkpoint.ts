@@ -60,9 +60,15 @@ function split<H extends { readonly format: 1; readonly sha256: string }>(
   return head.format === 1 && head.sha256 === sha256Hex(body) ? { head, body } : undefined;
 }
 
-/** True when this state should be written down now. */
-export function checkpointDue<S>(schema: LogSchema<S>, snapshot: Snapshot<S>, stand: CheckpointStand): boolean {
+/** True when this state should be written down now: after `between` entries where that is said. */
+export function checkpointDue<S>(
+  schema: LogSchema<S>,
+  snapshot: Snapshot<S>,
+  stand: CheckpointStand,
+  between: number | undefined,
+): boolean {
   const behind = snapshot.position - stand.position;
+  if (between !== undefined) return behind >= between;
   return behind >= ENTRIES_BETWEEN || (behind > 0 && schema.weigh(snapshot.state) < ALWAYS_BELOW_BYTES);
 }
 

@@ -9,7 +9,7 @@ import { decodeEntry, encodeEntry, MAX_ENTRY_BYTES, markersVoid } from './entry.
 import { applyChange } from './fold.js';
 import type { Log } from './log.js';
 import { putMarker } from './marker.js';
-import type { Change, Snapshot } from './schema.js';
+import type { Change, Committed, Snapshot } from './schema.js';
 
 /** Leaves room for the first line, salt and markers. */
 const MAX_CHANGES_BYTES = MAX_ENTRY_BYTES - 4096;
@@ -20,12 +20,20 @@ interface Accepted<S> {
   readonly result: unknown;
 }
 
+interface Refused<S> {
+  readonly member: Member<S>;
+  readonly error: unknown;
+}
+
 interface Evaluated<S> {
   readonly accepted: readonly Accepted<S>[];
   readonly changes: readonly Change[];
   readonly at: number;
-  readonly refused: readonly { readonly member: Member<S>; readonly error: unknown }[];
+  readonly refused: readonly Refused<S>[];
   readonly unchanged: readonly Accepted<S>[];
+  /** Refused, or left with nothing to do, by what others of this entry change: true only once the entry stands. */
+  readonly refusedBehind: readonly Refused<S>[];
+  readonly unchangedBehind: readonly Accepted<S>[];
   /** Did not fit into this entry. */
   readonly rest: readonly Member<S>[];
 }
@@ -105,8 +113,10 @@ export class CommitBatch<S> {
     const out = {
       accepted: [] as Accepted<S>[],
       changes: [] as Change[],
-      refused: [] as Evaluated<S>['refused'][number][],
+      refused: [] as Refused<S>[],
       unchanged: [] as Accepted<S>[],
+      refusedBehind: [] as Refused<S>[],
+      unchangedBehind: [] as Accepted<S>[],
     };
     const rest: Member<S>[] = [];
     let state = snapshot;
@@ -115,7 +125,7 @@ export class CommitBatch<S> {
       try {
         const { changes, result } = member.decide(state);
         if (changes.length === 0) {
-          out.unchanged.push({ member, result });
+          (state === snapshot ? out.unchanged : out.unchangedBehind).push({ member, result });
           continue;
         }
         const dated = changes.map((change): Change => ({ ...change, at }));
@@ -130,17 +140,20 @@ export class CommitBatch<S> {
         out.changes.push(...dated);
         out.accepted.push({ member, result });
       } catch (error) {
-        out.refused.push({ member, error });
+        (state === snapshot ? out.refused : out.refusedBehind).push({ member, error });
       }
     }
     return { ...out, at, rest };
   }
 
-  private settle({ refused, unchanged, rest, accepted }: Evaluated<S>, snapshot: Snapshot<S>): void {
-    for (const { member, error } of refused) member.reject(error);
-    for (const { member, result } of unchanged) member.resolve({ snapshot, result, changed: false });
-    this.rest = [...this.rest, ...rest];
-    this.members = accepted.map(({ member }) => member);
+  private settle(outcome: Evaluated<S>, snapshot: Snapshot<S>): void {
+    for (const { member, error } of outcome.refused) member.reject(error);
+    // Another instance may have made it so a moment ago: that its answer still waits does not help those who read behind this one.
+    for (const { member, result } of outcome.unchanged)
+      this.acknowledge(member, { snapshot, result, changed: false }, this.settleMs);
+    this.rest = [...this.rest, ...outcome.rest];
+    const settled = new Set([...outcome.refused, ...outcome.unchanged].map(({ member }) => member).concat(outcome.rest));
+    this.members = this.members.filter((member) => !settled.has(member));
   }
 
   /** Objects that a collector's floor has passed move above it. True: keys changed, decide again. */
@@ -213,10 +226,11 @@ export class CommitBatch<S> {
     const since = runtime.clock.monotonic();
     this.unknown = false;
     if (this.context.mutants.has('marker-after-create')) await this.lateMarker(snapshot);
+    const { marker } = this;
     this.marker = undefined;
     const after = await this.log.accept(snapshot, { entry: decodeEntry(bytes, snapshot.position), bytes }, mark);
-    this.context.onCommitted();
-    this.answer(after, outcome.accepted, since);
+    this.context.onCommitted(marker, snapshot.position);
+    this.answer(after, outcome, since);
     return true;
   }
 
@@ -271,16 +285,23 @@ export class CommitBatch<S> {
     return there.entry.id === this.id && !this.context.mutants.has('forget-own-id');
   }
 
-  private answer(snapshot: Snapshot<S>, accepted: readonly Accepted<S>[], since: number): void {
-    const { clock } = this.context.runtime;
-    const wait = this.context.mutants.has('acknowledge-at-once') ? 0 : this.context.settleMs;
-    for (const { member, result } of accepted) {
-      const done = () => member.resolve({ snapshot, result, changed: true });
-      const left = wait - (clock.monotonic() - since);
-      if (member.options.visible === 'named' || member.unmarked || left <= 0) done();
-      else clock.sleep(left).then(done, member.reject);
-    }
+  private answer(snapshot: Snapshot<S>, outcome: Evaluated<S>, since: number): void {
+    const left = this.settleMs - (this.context.runtime.clock.monotonic() - since);
+    for (const { member, error } of outcome.refusedBehind) member.reject(error);
+    for (const { member, result } of outcome.accepted) this.acknowledge(member, { snapshot, result, changed: true }, left);
+    for (const { member, result } of outcome.unchangedBehind)
+      this.acknowledge(member, { snapshot, result, changed: false }, left);
     this.members = [];
+  }
+
+  private get settleMs(): number {
+    return this.context.mutants.has('acknowledge-at-once') ? 0 : this.context.settleMs;
+  }
+
+  /** When every instance sees it, unless its readers ask by exact name. */
+  private acknowledge(member: Member<S>, committed: Committed<S, unknown>, left: number): void {
+    if (member.options.visible === 'named' || member.unmarked || left <= 0) member.resolve(committed);
+    else this.context.runtime.clock.sleep(left).then(() => member.resolve(committed), member.reject);
   }
 
   private async withdraw(marker: string): Promise<void> {

@@ -22,8 +22,8 @@ export interface CommitContext<S> {
   copyAbove(key: string, floor: number, signal: AbortSignal): Promise<string | undefined>;
   /** Milliseconds from a create to the answer. */
   readonly settleMs: number;
-  /** An entry stands: checkpoint and feed follow behind the answer. */
-  onCommitted(): void;
+  /** An entry stands, announced by this marker: checkpoint and feed follow behind the answer. */
+  onCommitted(marker: string | undefined, entry: number): void;
   onFault(error: unknown, where: string): void;
   readonly mutants: ReadonlySet<Mutant>;
 }

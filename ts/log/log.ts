@@ -135,9 +135,9 @@ export class Log<S> {
     }
   }
 
-  /** Writes the state down where that is due; one at a time, failures are told and no more. */
-  checkpoint(): Promise<void> {
-    this.checkpointing ??= this.writeCheckpoint().finally(() => {
+  /** Writes the state down where that is due (default: see `checkpointDue`); one at a time, failures are told and no more. */
+  checkpoint(between?: number): Promise<void> {
+    this.checkpointing ??= this.writeCheckpoint(between).finally(() => {
       this.checkpointing = undefined;
     });
     return this.checkpointing;
@@ -152,9 +152,10 @@ export class Log<S> {
     return this.rebuilding !== undefined || this.checkpointing !== undefined;
   }
 
-  private async writeCheckpoint(): Promise<void> {
+  private async writeCheckpoint(between: number | undefined): Promise<void> {
+    const { schema } = this.context;
     try {
-      while (this.known?.named && this.known.broken === undefined && checkpointDue(this.context.schema, this.known, this.stand)) {
+      while (this.known?.named && this.known.broken === undefined && checkpointDue(schema, this.known, this.stand, between)) {
         const snapshot = this.known;
         const before = this.stand;
         const written = await this.checkpoints.write(snapshot, before);

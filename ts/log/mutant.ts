@@ -4,6 +4,7 @@
  * - `feed-moves-unmarked`: a feed entry is taken in without marking the packages that it names.
  * - `reread-settles-later-probes`: a re-read also counts for probes that ended after it began.
  * - `marker-expires-without-floor`: an old marker is deleted though its writer may still commit.
+ * - `own-markers-unfed`: a process deletes its own markers once their entries stand, whether the feed has them or not.
  * - `unconditional-create`: a slot is written whether it is taken or not.
  * - `acknowledge-at-once`: the answer does not wait until every instance will see the change.
  * - `refuse-from-cache`: a "no" rests on what was cached.
@@ -18,6 +19,7 @@ export type Mutant =
   | 'feed-moves-unmarked'
   | 'reread-settles-later-probes'
   | 'marker-expires-without-floor'
+  | 'own-markers-unfed'
   | 'unconditional-create'
   | 'acknowledge-at-once'
   | 'refuse-from-cache'

@@ -5,6 +5,7 @@ import { readWhole } from '../storage/abilities.js';
 import type { StorageDriver } from '../storage/driver.js';
 import { checkpointKey, feedCheckpointKey, feedSlot, logPrefix, logSlot, packageKey, timeOf } from '../storage/key.js';
 import { withTimeLimit } from '../storage/time-limit.js';
+import { Behind } from './behind.js';
 import { Cells } from './cells.js';
 import { Committer } from './committer.js';
 import { encodeStub } from './entry.js';
@@ -13,6 +14,7 @@ import { emptySnapshot, eraseChange, floorChange, redacted } from './fold.js';
 import { Freshness } from './freshness.js';
 import { Log } from './log.js';
 import type { Mutant } from './mutant.js';
+import { OwnMarkers } from './own-markers.js';
 import type { CommitOptions, Committed, Decide, FeedItem, HistoryEntry, LogSchema, LogSpace, Snapshot } from './schema.js';
 import { Sweeper } from './sweeper.js';
 
@@ -37,8 +39,9 @@ export interface SpaceOptions<S> {
 }
 
 const CALL_TIMEOUT_MS = 15_000;
-const SWEEP_AFTER_MS = 100;
-const LOOK_EVERY_MS = 30_000;
+/** A look at all markers leaves a tail of fewer feed entries than this behind the feed's checkpoint; changes leave it to the look for longer. */
+const FEED_ENTRIES_BETWEEN = 16;
+const FEED_ENTRIES_AT_MOST = 64;
 const MAX_KEYS = 4_096;
 const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
 
@@ -52,16 +55,15 @@ export class Space<S> implements LogSpace<S> {
   private readonly mutants: ReadonlySet<Mutant>;
   private readonly feed: Log<FeedState>;
   private readonly freshness: Freshness;
+  private readonly own: OwnMarkers;
   private readonly sweeping: NextFlight<number>;
+  private readonly feeding: NextFlight<void>;
+  private readonly behind: Behind;
   private readonly cells: Cells<S>;
   /** A name's key costs a hash. */
   private readonly keys = new Map<string, string>();
   private probes = 0;
-  private planned: { cancel(): void } | undefined;
-  private looking: { cancel(): void } | undefined;
   private merged: { readonly stamp: string; readonly items: ReadonlyMap<string, FeedItem> } | undefined;
-  private readonly behind = new Set<Promise<unknown>>();
-  private closed = false;
 
   constructor(options: SpaceOptions<S>) {
     this.id = options.id;
@@ -76,25 +78,22 @@ export class Space<S> implements LogSpace<S> {
       feed: this.feed,
       maxStaleness: options.maxStaleness,
       onMarker: ({ marker, pkg }) => this.marked(pkg, marker),
-      onLeftover: () => this.planSweep(),
+      onLeftover: () => this.behind.foundLeftover(),
       mutants: this.mutants,
     });
     this.cells = new Cells(options.cacheBytes ?? DEFAULT_CACHE_BYTES, options.schema, (key, identity) =>
       this.newCell(key, identity),
     );
-    const sweeper = new Sweeper<S>({
-      space: this.id,
-      driver: this.driver,
-      runtime: options.runtime,
-      schema: options.schema,
-      feed: this.feed,
-      log: (key) => this.cells.get(key).log,
-      voidMarkers: (log, markers) => this.voidMarkers(log, markers),
-      storeTime: () => this.storeTime(),
-      onFault: (error, where) => this.fault(error, where),
-      mutants: this.mutants,
-    });
+    this.own = new OwnMarkers(this.id);
+    const sweeper = this.newSweeper();
     this.sweeping = new NextFlight(() => sweeper.sweep());
+    this.feeding = new NextFlight(() => sweeper.feedOwn());
+    this.behind = new Behind({
+      clock: options.runtime.clock,
+      feedOwn: () => this.feedOwn(),
+      sweep: () => this.sweep(),
+      onFault: (error) => this.fault(error, `sweep of ${this.id}`),
+    });
   }
 
   async open(): Promise<void> {
@@ -108,7 +107,7 @@ export class Space<S> implements LogSpace<S> {
         await this.feed.idle();
       }
     }
-    this.lookLater();
+    this.behind.look();
   }
 
   async read(identity: string, options: Options = {}): Promise<Snapshot<S>> {
@@ -185,7 +184,14 @@ export class Space<S> implements LogSpace<S> {
   async sweep(): Promise<void> {
     await this.sweeping.run();
     this.cells.trim();
-    await this.feed.checkpoint();
+    await this.feed.checkpoint(FEED_ENTRIES_BETWEEN);
+  }
+
+  /** Appends to the feed what this process has committed itself: neither lists nor reads what it still knows. */
+  async feedOwn(): Promise<void> {
+    await this.feeding.run();
+    this.cells.trim();
+    await this.feed.checkpoint(FEED_ENTRIES_AT_MOST);
   }
 
   /**
@@ -216,15 +222,14 @@ export class Space<S> implements LogSpace<S> {
     return this.cells.get(this.keyOf(identity), identity).committer.commit(decide, {}, true);
   }
 
+  /** Does now what is left behind answers: checkpoints, and the feed. */
+  async finish(): Promise<void> {
+    await this.behind.finish();
+  }
+
   async close(): Promise<void> {
-    this.closed = true;
-    this.looking?.cancel();
-    if (this.planned) {
-      this.planned.cancel();
-      this.planned = undefined;
-      await this.sweepNow();
-    }
-    while (this.behind.size > 0) await Promise.allSettled([...this.behind]);
+    await this.cells.idle();
+    await this.behind.close();
     await this.cells.idle();
     await this.feed.idle();
   }
@@ -274,11 +279,30 @@ export class Space<S> implements LogSpace<S> {
       begin: () => this.begin(key, log.identity),
       copyAbove: (object, floor, signal) => this.options.copyAbove?.(object, floor, signal) ?? Promise.resolve(undefined),
       settleMs: this.freshness.settleMs,
-      onCommitted: () => this.committed(log),
+      onCommitted: (marker, entry) => {
+        if (marker !== undefined) this.own.add(key, marker, entry);
+        this.behind.committed(log);
+      },
       onFault: (error, where) => this.fault(error, where),
       mutants: this.mutants,
     });
     return { log, committer };
+  }
+
+  private newSweeper(): Sweeper<S> {
+    return new Sweeper<S>({
+      space: this.id,
+      driver: this.driver,
+      runtime: this.options.runtime,
+      schema: this.options.schema,
+      feed: this.feed,
+      own: this.own,
+      log: (key) => this.cells.get(key).log,
+      voidMarkers: (log, markers) => this.voidMarkers(log, markers),
+      storeTime: () => this.storeTime(),
+      onFault: (error, where) => this.fault(error, where),
+      mutants: this.mutants,
+    });
   }
 
   private feedLog(): Log<FeedState> {
@@ -312,40 +336,6 @@ export class Space<S> implements LogSpace<S> {
   private mark(log: Log<S>): void {
     this.probes += 1;
     log.dirty = this.probes;
-  }
-
-  private committed(log: Log<S>): void {
-    this.later(log.checkpoint());
-    this.planSweep();
-  }
-
-  private planSweep(): void {
-    if (this.closed) return;
-    this.planned ??= this.options.runtime.clock.after(SWEEP_AFTER_MS, () => {
-      this.planned = undefined;
-      this.later(this.sweepNow());
-    });
-  }
-
-  private async sweepNow(): Promise<void> {
-    try {
-      await this.sweep();
-    } catch (error) {
-      this.fault(error, `sweep of ${this.id}`);
-    }
-  }
-
-  private lookLater(): void {
-    if (this.closed) return;
-    this.looking = this.options.runtime.clock.after(LOOK_EVERY_MS, () => {
-      this.later(this.sweepNow());
-      this.lookLater();
-    });
-  }
-
-  private later(work: Promise<unknown>): void {
-    const settled = work.finally(() => this.behind.delete(settled));
-    this.behind.add(settled);
   }
 
   private async voidMarkers(log: Log<S>, markers: readonly string[]): Promise<void> {

@@ -7,6 +7,7 @@ import { type FeedState, fedChange } from './feed.js';
 import type { Log } from './log.js';
 import { type ListedMarker, listMarkers } from './marker.js';
 import type { Mutant } from './mutant.js';
+import type { OwnMarker, OwnMarkers } from './own-markers.js';
 import type { Change, FeedItem, LogSchema, Snapshot } from './schema.js';
 
 /** Markers whose entry never came are voided after this long, by the store's own clock. */
@@ -22,6 +23,7 @@ export interface SweepContext<S> {
   readonly runtime: Runtime;
   readonly schema: LogSchema<S>;
   readonly feed: Log<FeedState>;
+  readonly own: OwnMarkers;
   log(key: string): Log<S>;
   /** Raises the package's floor to just above those of these markers whose entry has not come after all. */
   voidMarkers(log: Log<S>, markers: readonly string[]): Promise<void>;
@@ -35,7 +37,8 @@ export interface SweepContext<S> {
 interface Standing<S> {
   readonly log: Log<S>;
   readonly snapshot: Snapshot<S>;
-  readonly announced: readonly { readonly marker: ListedMarker; readonly entry: number }[];
+  readonly listed: readonly ListedMarker[];
+  readonly announced: readonly OwnMarker[];
   readonly open: readonly ListedMarker[];
 }
 
@@ -61,6 +64,30 @@ export class Sweeper<S> {
     return settled.reduce((sum, { open }) => sum + open.length, 0);
   }
 
+  /**
+   * The same for the markers of this process whose entries it has created: nothing is listed, and nothing read that is still known. What others have left
+   * is for `sweep`.
+   */
+  async feedOwn(): Promise<void> {
+    const standings = await this.ownStandings();
+    if (this.context.mutants.has('own-markers-unfed')) await this.delete(standings.flatMap(({ announced }) => announced));
+    await this.append(standings);
+    await this.deleteCovered(standings);
+  }
+
+  private async ownStandings(): Promise<readonly Standing<S>[]> {
+    const standings: Standing<S>[] = [];
+    for (const [key, announced] of this.context.own.byLog()) {
+      const log = this.context.log(key);
+      const last = Math.max(...announced.map(({ entry }) => entry));
+      // let go of meanwhile, it may have come back from an older checkpoint
+      const known = log.snapshot !== undefined && log.snapshot.position > last;
+      const snapshot = (known ? log.snapshot : undefined) ?? (await log.refresh());
+      if (snapshot.broken === undefined) standings.push({ log, snapshot, listed: [], announced, open: [] });
+    }
+    return standings;
+  }
+
   private async resolve(markers: readonly ListedMarker[]): Promise<readonly Standing<S>[]> {
     const byPackage = new Map<string, ListedMarker[]>();
     for (const marker of markers) byPackage.set(marker.pkg, [...(byPackage.get(marker.pkg) ?? []), marker]);
@@ -79,14 +106,14 @@ export class Sweeper<S> {
       const known = log.snapshot !== undefined && markers.every(({ marker }) => log.recent.has(marker));
       const snapshot = (known ? log.snapshot : undefined) ?? (await log.refresh());
       if (snapshot.broken !== undefined) return undefined;
-      const announced: { marker: ListedMarker; entry: number }[] = [];
+      const announced: OwnMarker[] = [];
       const open: ListedMarker[] = [];
       for (const marker of markers) {
         const entry = await log.recent.find(marker.marker);
         if (entry === undefined || entry >= snapshot.position) open.push(marker);
-        else announced.push({ marker, entry });
+        else announced.push({ storageKey: marker.storageKey, entry });
       }
-      return { log, snapshot, announced, open };
+      return { log, snapshot, listed: markers, announced, open };
     } catch (error) {
       this.context.onFault(error, `sweep of ${key}`);
       return undefined;
@@ -114,7 +141,7 @@ export class Sweeper<S> {
         log,
         expired.map(({ marker }) => marker),
       );
-    const again = await this.stand(log.key, [...standing.open, ...standing.announced.map(({ marker }) => marker)]);
+    const again = await this.stand(log.key, standing.listed);
     if (!again) return { ...standing, open: [] };
     // only what the floor has passed: a marker above it may still get its entry
     const void_ = again.open.filter(
@@ -189,8 +216,15 @@ export class Sweeper<S> {
     const fed = this.context.feed.snapshot?.state.items;
     const covered = standings.flatMap(({ log, announced }) => {
       const to = fed?.get(log.key)?.to ?? 0;
-      return announced.filter(({ entry }) => entry < to).map(({ marker }) => marker.storageKey);
+      return announced.filter(({ entry }) => entry < to);
     });
-    if (covered.length > 0) await this.context.driver.delete(covered);
+    await this.delete(covered);
+  }
+
+  private async delete(markers: readonly OwnMarker[]): Promise<void> {
+    if (markers.length === 0) return;
+    const keys = markers.map(({ storageKey }) => storageKey);
+    await this.context.driver.delete(keys);
+    this.context.own.forget(keys);
   }
 }
