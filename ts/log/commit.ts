@@ -226,10 +226,9 @@ export class CommitBatch<S> {
     const since = runtime.clock.monotonic();
     this.unknown = false;
     if (this.context.mutants.has('marker-after-create')) await this.lateMarker(snapshot);
-    const { marker } = this;
     this.marker = undefined;
     const after = await this.log.accept(snapshot, { entry: decodeEntry(bytes, snapshot.position), bytes }, mark);
-    this.context.onCommitted(marker, snapshot.position);
+    this.context.onCommitted();
     this.answer(after, outcome, since);
     return true;
   }
