@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { composeByStream } from '../../ts/storage/abilities.js';
 import { checked } from '../../ts/storage/checked-driver.js';
-import type { StorageDriver } from '../../ts/storage/driver.js';
+import type { CallOptions, Piece, StorageDriver } from '../../ts/storage/driver.js';
 import { FilesystemDriver } from '../../ts/storage/drivers/filesystem.js';
 import { MemoryDriver, SynchronousMemoryDriver } from '../../ts/storage/drivers/memory.js';
 import { FaultyDriver } from '../../ts/testing/faulty-driver.js';
@@ -25,10 +26,19 @@ const drivers: Record<string, () => Promise<StorageDriver>> = {
   'memory, bare': async () => new MemoryDriver(),
   'memory, checked': async () => checked(new MemoryDriver()),
   'memory, synchronous': async () => checked(new SynchronousMemoryDriver()),
+  'memory, joined by stream': async () => checked<StorageDriver>(joinedByStream(new MemoryDriver())),
   filesystem: async () => checked(new FilesystemDriver(await folder())),
   'filesystem, never synced': async () => checked(new FilesystemDriver(await folder(), { durable: false })),
   'faulty driver without faults': async () => checked<StorageDriver>(new FaultyDriver(new MemoryDriver())),
+  'faulty driver with all abilities': async () =>
+    checked<StorageDriver>(new FaultyDriver(new SynchronousMemoryDriver(), [], { expose: ['copy', 'compose', 'sync'] })),
 };
+
+/** What `composeObjects` does for a driver that cannot join objects itself. */
+const joinedByStream = (driver: MemoryDriver): StorageDriver =>
+  Object.assign(driver, {
+    compose: (pieces: readonly Piece[], to: string, options?: CallOptions) => composeByStream(driver, pieces, to, options),
+  });
 
 describe('the contract of storage drivers', () => {
   it('has at least 60 cases, each with a name of its own', () => {

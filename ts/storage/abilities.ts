@@ -1,4 +1,4 @@
-import { type CallOptions, isCopying, type ObjectInfo, type StorageDriver } from './driver.js';
+import { type CallOptions, isComposing, isCopying, type ObjectInfo, type Piece, type StorageDriver } from './driver.js';
 import { StorageError } from './storage-error.js';
 
 export interface WholeObject extends ObjectInfo {
@@ -17,6 +17,45 @@ export async function copyObject(
   if (!source) return 'absent';
   await driver.write(to, source.body, options);
   return 'written';
+}
+
+/**
+ * Writes objects one behind the other as one, by the store itself where it can. Replaces `to`. Throws StorageErrors (`corrupt`: a piece has not the size
+ * that it should have); `absent` when one is not there. Nothing is done then.
+ */
+export async function composeObjects(
+  driver: StorageDriver,
+  pieces: readonly Piece[],
+  to: string,
+  options: CallOptions = {},
+): Promise<'written' | 'absent'> {
+  return isComposing(driver) ? driver.compose(pieces, to, options) : composeByStream(driver, pieces, to, options);
+}
+
+/** The same for every driver: all bytes pass through this process, never many at a time. */
+export async function composeByStream(
+  driver: StorageDriver,
+  pieces: readonly Piece[],
+  to: string,
+  options: CallOptions = {},
+): Promise<'written' | 'absent'> {
+  const gone = new Error('a piece is not there');
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    for (const { key, size } of pieces) {
+      const stored = await driver.read(key, options);
+      if (!stored) throw gone;
+      if (stored.size !== size) throw wrongLength(key, size);
+      if (stored.body instanceof Uint8Array) yield stored.body;
+      else yield* stored.body;
+    }
+  }
+  try {
+    await driver.write(to, bytes(), options);
+    return 'written';
+  } catch (error) {
+    if (error === gone) return 'absent';
+    throw error;
+  }
 }
 
 /**

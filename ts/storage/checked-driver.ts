@@ -2,12 +2,15 @@ import type { ByteRange } from '../lib/content.js';
 import { aborted, discardBody } from './body-source.js';
 import {
   type CallOptions,
+  type ComposingDriver,
   type CopyingDriver,
+  isComposing,
   isCopying,
   isSynchronous,
   type ListOptions,
   type ListPage,
   type ObjectInfo,
+  type Piece,
   type ReadOptions,
   type StorageDriver,
   type StoredObject,
@@ -21,6 +24,8 @@ import { StorageError } from './storage-error.js';
 /** Largest body that a create-only write takes. */
 export const MAX_CREATE_BYTES = 1_024 * 1_024;
 export const MAX_LIST = 1_000;
+/** Most objects that are joined at once: as many as S3 takes. */
+export const MAX_PIECES = 10_000;
 const MAX_KEY = 1_024;
 const MAX_SEGMENT = 255;
 const SEGMENT = /^[A-Za-z0-9._~-]+$/;
@@ -29,6 +34,7 @@ const PREFIX_END = /^[A-Za-z0-9._~-]*$/;
 /** The five methods and those optional abilities that the driver inside has. */
 export type Checked<D extends StorageDriver> = StorageDriver &
   (D extends CopyingDriver ? CopyingDriver : unknown) &
+  (D extends ComposingDriver ? ComposingDriver : unknown) &
   (D extends SynchronousDriver ? SynchronousDriver : unknown) &
   (D extends ProbedDriver ? ProbedDriver : unknown);
 
@@ -121,6 +127,7 @@ class Checks implements StorageDriver {
 function withAbilities(inner: StorageDriver): StorageDriver {
   const wrapped = new Checks(inner);
   if (isCopying(inner)) Object.assign(wrapped, copying(inner));
+  if (isComposing(inner)) Object.assign(wrapped, composing(inner));
   if (isSynchronous(inner)) Object.assign(wrapped, synchronous(inner));
   if (isProbed(inner)) Object.assign(wrapped, { probeIdentity: inner.probeIdentity, probe: () => inner.probe() });
   return wrapped;
@@ -132,6 +139,15 @@ const copying = (inner: CopyingDriver): Pick<CopyingDriver, 'copy'> => ({
     checkKey(to);
     checkSignal(options);
     return inner.copy(from, to, options);
+  },
+});
+
+const composing = (inner: ComposingDriver): Pick<ComposingDriver, 'compose'> => ({
+  async compose(pieces, to, options = {}) {
+    checkKey(to);
+    checkPieces(pieces);
+    checkSignal(options);
+    return inner.compose(pieces, to, options);
   },
 });
 
@@ -148,6 +164,15 @@ const synchronous = (inner: SynchronousDriver): Pick<SynchronousDriver, 'namesSy
 
 function checkSignal({ signal }: CallOptions): void {
   if (signal?.aborted) throw aborted(signal);
+}
+
+function checkPieces(pieces: readonly Piece[]): void {
+  if (pieces.length < 1 || pieces.length > MAX_PIECES)
+    throw new StorageError('invalid', `1 to ${MAX_PIECES} objects are joined, not ${pieces.length}`);
+  for (const { key, size } of pieces) {
+    checkKey(key);
+    if (!Number.isSafeInteger(size) || size < 0) throw new StorageError('invalid', `not a size: ${size}`);
+  }
 }
 
 function checkRange({ start, end }: ByteRange): void {

@@ -78,6 +78,22 @@ export interface CopyingDriver extends StorageDriver {
   copy(from: string, to: string, options?: CallOptions): Promise<'written' | 'absent'>;
 }
 
+/** An object that becomes a part of a larger one. */
+export interface Piece {
+  readonly key: string;
+  /** What its writer was told, in bytes. */
+  readonly size: number;
+}
+
+/** A driver that joins objects without moving (most of) their bytes through this process. Use `composeObjects`, which falls back. */
+export interface ComposingDriver extends StorageDriver {
+  /**
+   * Writes whole objects one behind the other, 1 to 10,000 of them, as one. Durable and atomic, replaces what `to` was; `modified` is the time of composing.
+   * `absent`: one of them is not there, and nothing was done. A StorageError `corrupt` when one has not the size that it should have.
+   */
+  compose(pieces: readonly Piece[], to: string, options?: CallOptions): Promise<'written' | 'absent'>;
+}
+
 /** A driver on which one look is cheaper than one turn of the event loop: a local folder. Answers are strong. */
 export interface SynchronousDriver extends StorageDriver {
   /** Last segments of the keys directly below `folder` (no trailing slash); empty when there is none. Sorted. */
@@ -86,5 +102,6 @@ export interface SynchronousDriver extends StorageDriver {
 }
 
 export const isCopying = (driver: StorageDriver): driver is CopyingDriver => 'copy' in driver;
+export const isComposing = (driver: StorageDriver): driver is ComposingDriver => 'compose' in driver;
 export const isSynchronous = (driver: StorageDriver): driver is SynchronousDriver =>
   'namesSync' in driver && 'existsSync' in driver;

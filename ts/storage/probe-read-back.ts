@@ -1,4 +1,4 @@
-import { isCopying, isSynchronous, type StorageDriver, type WriteBody, type WriteOptions } from './driver.js';
+import { isComposing, isCopying, isSynchronous, type StorageDriver, type WriteBody, type WriteOptions } from './driver.js';
 import { StorageError } from './storage-error.js';
 
 /**
@@ -17,6 +17,7 @@ export function readBack(driver: StorageDriver): StorageDriver {
   };
   if (driver.close) Object.assign(wrapped, { close: () => driver.close?.() });
   if (isCopying(driver)) Object.assign(wrapped, { copy: driver.copy.bind(driver) });
+  if (isComposing(driver)) Object.assign(wrapped, { compose: driver.compose.bind(driver) });
   if (isSynchronous(driver)) {
     Object.assign(wrapped, { namesSync: driver.namesSync.bind(driver), existsSync: driver.existsSync.bind(driver) });
   }

@@ -1,11 +1,13 @@
 import { BodySource, discardBody } from '../storage/body-source.js';
 import {
   type CallOptions,
+  isComposing,
   isCopying,
   isSynchronous,
   type ListOptions,
   type ListPage,
   type ObjectInfo,
+  type Piece,
   type ReadOptions,
   type StorageDriver,
   type StoredObject,
@@ -43,19 +45,19 @@ export interface Fault {
   readonly count?: number;
 }
 
-export type FaultyMethod = 'stat' | 'read' | 'write' | 'delete' | 'list' | 'copy' | 'namesSync' | 'existsSync';
+export type FaultyMethod = 'stat' | 'read' | 'write' | 'delete' | 'list' | 'copy' | 'compose' | 'namesSync' | 'existsSync';
 
 export interface FaultyCall {
   /** From 1. */
   readonly n: number;
   readonly method: FaultyMethod;
-  /** The key, a listing's prefix, `from to` of a copy, all keys of a delete. */
+  /** The key, a listing's prefix, `from to` of a copy, the pieces and what they become, all keys of a delete. */
   readonly key: string;
 }
 
 export interface FaultyOptions {
   /** Abilities of the inner driver that show through. None unless named, so that every fallback can be driven. */
-  readonly expose?: readonly ('copy' | 'sync')[];
+  readonly expose?: readonly ('copy' | 'compose' | 'sync')[];
 }
 
 /** The process is dead. Code under test must not live on this: every later call says the same. */
@@ -154,12 +156,17 @@ export class FaultyDriver implements StorageDriver {
     await this.inner.close?.();
   }
 
-  private exposeAbilities(expose: readonly ('copy' | 'sync')[]): void {
+  private exposeAbilities(expose: readonly ('copy' | 'compose' | 'sync')[]): void {
     const { inner } = this;
     if (expose.includes('copy') && isCopying(inner)) {
       const copy = (from: string, to: string, options: CallOptions = {}) =>
         this.run('copy', `${from} ${to}`, options, () => inner.copy(from, to, options));
       Object.assign(this, { copy });
+    }
+    if (expose.includes('compose') && isComposing(inner)) {
+      const compose = (pieces: readonly Piece[], to: string, options: CallOptions = {}) =>
+        this.run('compose', [...pieces.map(({ key }) => key), to].join(' '), options, () => inner.compose(pieces, to, options));
+      Object.assign(this, { compose });
     }
     if (expose.includes('sync') && isSynchronous(inner)) {
       const namesSync = (folder: string) => this.runSync('namesSync', folder, () => inner.namesSync(folder));
@@ -231,7 +238,7 @@ interface WriteFaults<T> {
   readonly disguise?: (answer: T) => T;
 }
 
-const CHANGES: ReadonlySet<FaultyMethod> = new Set(['write', 'delete', 'copy']);
+const CHANGES: ReadonlySet<FaultyMethod> = new Set(['write', 'delete', 'copy', 'compose']);
 
 const refused = (method: FaultyMethod, key: string): StorageError =>
   new StorageError('unavailable', `faulty: ${method} ${key}: refused`);

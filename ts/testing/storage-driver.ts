@@ -1,8 +1,9 @@
 import { isChecked } from '../storage/checked-driver.js';
-import { isCopying, isSynchronous, type StorageDriver } from '../storage/driver.js';
+import { isComposing, isCopying, isSynchronous, type StorageDriver } from '../storage/driver.js';
 import { abilityCases } from './storage-cases/ability-cases.js';
 import { abortCases } from './storage-cases/abort-cases.js';
 import { brokenBodyCases } from './storage-cases/broken-body-cases.js';
+import { composeCases } from './storage-cases/compose-cases.js';
 import { deleteCases } from './storage-cases/delete-cases.js';
 import { keyCases } from './storage-cases/key-cases.js';
 import { listCases } from './storage-cases/list-cases.js';
@@ -34,11 +35,14 @@ export const storageDriverCases: readonly StorageDriverCase[] = [
   ...raceCases,
   ...abortCases,
   ...abilityCases,
+  ...composeCases,
 ];
 
 /** Why this driver need not pass this case; undefined when it must. */
 export function reasonToSkip({ needs }: StorageDriverCase, driver: StorageDriver): string | undefined {
   if (needs === 'copy' && !isCopying(driver)) return 'the driver has no `copy`: `copyObject` reads and writes instead';
+  if (needs === 'compose' && !isComposing(driver))
+    return 'the driver has no `compose`: `composeObjects` reads and writes instead';
   if (needs === 'sync' && !isSynchronous(driver))
     return 'the driver cannot answer at once: callers use `list` and `stat` instead';
   if (needs === 'checks' && !isChecked(driver)) return 'left to `checked`, and this driver is bare';

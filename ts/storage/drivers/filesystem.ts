@@ -5,10 +5,12 @@ import { type Runtime, systemRuntime } from '../../lib/clock.js';
 import { aborted } from '../body-source.js';
 import type {
   CallOptions,
+  ComposingDriver,
   CopyingDriver,
   ListOptions,
   ListPage,
   ObjectInfo,
+  Piece,
   ReadOptions,
   StoredObject,
   SynchronousDriver,
@@ -17,6 +19,7 @@ import type {
 } from '../driver.js';
 import type { ProbedDriver, ProbeFinding } from '../probe-driver.js';
 import { folderIdentity, probeFolder } from '../probe-folder.js';
+import { composeFiles } from './filesystem-compose.js';
 import { codeOf, isAbsent, toStorageError } from './filesystem-errors.js';
 import { Folders, parentOf, TEMPORARY_MARK } from './filesystem-folders.js';
 import { isKeyName, listPage } from './filesystem-list.js';
@@ -38,7 +41,7 @@ const UNLINKS_AT_ONCE = 16;
  * Keys are paths below one folder. Any number of processes may use the folder at once: nothing is locked, what decides is `link` (create-only) and
  * `rename` (replace). A durable write has its bytes, its folder and all folders above it on stable storage before it resolves.
  */
-export class FilesystemDriver implements CopyingDriver, SynchronousDriver, ProbedDriver {
+export class FilesystemDriver implements CopyingDriver, ComposingDriver, SynchronousDriver, ProbedDriver {
   readonly name = 'filesystem';
   readonly root: string;
   private readonly folders: Folders;
@@ -94,6 +97,11 @@ export class FilesystemDriver implements CopyingDriver, SynchronousDriver, Probe
     } catch (error) {
       throw toStorageError(error, `copy ${to}`);
     }
+  }
+
+  compose(pieces: readonly Piece[], to: string, options: CallOptions = {}): Promise<'written' | 'absent'> {
+    const { folders, durable } = this;
+    return composeFiles({ folders, random: this.runtime.random, durable, signal: options.signal }, pieces, to);
   }
 
   async delete(keys: readonly string[], options: CallOptions = {}): Promise<void> {

@@ -3,11 +3,13 @@ import { type Runtime, systemRuntime } from '../../lib/clock.js';
 import { aborted, BodySource } from '../body-source.js';
 import type {
   CallOptions,
+  ComposingDriver,
   CopyingDriver,
   ListedObject,
   ListOptions,
   ListPage,
   ObjectInfo,
+  Piece,
   ReadOptions,
   StoredObject,
   SynchronousDriver,
@@ -33,7 +35,7 @@ const CHUNK = 256 * 1_024;
  * Everything in this process, gone with it. Each call takes effect in one step between two turns of the event loop: a write when its body has been
  * read to the end, a stream shows the bytes that were there when it was opened.
  */
-export class MemoryDriver implements CopyingDriver {
+export class MemoryDriver implements CopyingDriver, ComposingDriver {
   readonly name = 'memory';
   private readonly runtime: Runtime;
   private readonly kept = new Map<string, Kept>();
@@ -92,6 +94,18 @@ export class MemoryDriver implements CopyingDriver {
     const found = this.kept.get(from);
     if (!found) return 'absent';
     this.put(to, found.bytes);
+    return 'written';
+  }
+
+  async compose(pieces: readonly Piece[], to: string, _options?: CallOptions): Promise<'written' | 'absent'> {
+    const chunks: Uint8Array[] = [];
+    for (const { key, size } of pieces) {
+      const found = this.kept.get(key);
+      if (!found) return 'absent';
+      if (found.bytes.byteLength !== size) throw new StorageError('corrupt', `${key}: has not the size that it should have`);
+      chunks.push(found.bytes);
+    }
+    this.put(to, concat(chunks));
     return 'written';
   }
 

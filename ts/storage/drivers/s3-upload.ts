@@ -70,7 +70,7 @@ async function uploadFrom(target: UploadTarget, source: Source): Promise<void> {
   }
 }
 
-async function lease(budget: ByteBudget, bytes: number, target: UploadTarget): Promise<ByteLease> {
+export async function lease(budget: ByteBudget, bytes: number, target: UploadTarget): Promise<ByteLease> {
   try {
     return await budget.acquire(Math.min(bytes, budget.capacity), target.signal);
   } catch (error) {
@@ -83,7 +83,7 @@ const patience = (target: UploadTarget, budget: ByteBudget) => ({
   wanted: () => budget.waiting > 0,
 });
 
-interface FilledPart {
+export interface FilledPart {
   readonly number: number;
   /** Large enough for a whole part; `bytes` is what is filled of it. */
   readonly buffer: Buffer;
@@ -114,6 +114,17 @@ export async function put(target: MultipartTarget, bytes: Uint8Array): Promise<v
   const input = { Bucket: bucket, Key: key, Body: bytes, ContentLength: bytes.byteLength };
   const answer = await connection.call(plan, (client, attempt) => client.putObject(input, attempt));
   if (typeof answer === 'string') throw new StorageError('invalid', `s3: ${what}: the store answers ${answer} to a plain write`);
+}
+
+/** One part of an open multipart upload. */
+export async function sendPart(target: MultipartTarget, id: string, number: number, bytes: Uint8Array): Promise<CompletedPart> {
+  const { connection, bucket, key, what, signal } = target;
+  const size = bytes.byteLength;
+  const plan = { what: `${what} part ${number}`, signal, idempotent: true, changes: false, bytes: size };
+  const input = { Bucket: bucket, Key: key, UploadId: id, PartNumber: number, Body: bytes, ContentLength: size };
+  const answer = await connection.call(plan, (client, attempt) => client.uploadPart(input, attempt));
+  if (typeof answer === 'string' || !answer.ETag) throw new StorageError('unavailable', `s3: ${what}: the store lost the upload`);
+  return { PartNumber: number, ETag: answer.ETag };
 }
 
 async function uploadParts(target: UploadTarget, source: Source, firstPart: FilledPart): Promise<void> {
@@ -183,22 +194,8 @@ class PartSender {
   }
 
   private async transfer(part: FilledPart): Promise<void> {
-    const { connection, bucket, key, what, signal } = this.target;
-    const size = part.bytes.byteLength;
-    const plan = { what: `${what} part ${part.number}`, signal, idempotent: true, changes: false, bytes: size };
-    const input = {
-      Bucket: bucket,
-      Key: key,
-      UploadId: this.id,
-      PartNumber: part.number,
-      Body: part.bytes,
-      ContentLength: size,
-    };
-    const answer = await connection.call(plan, (client, attempt) => client.uploadPart(input, attempt));
-    if (typeof answer === 'string' || !answer.ETag)
-      throw new StorageError('unavailable', `s3: ${what}: the store lost the upload`);
-    this.parts.push({ PartNumber: part.number, ETag: answer.ETag });
-    this.size += size;
+    this.parts.push(await sendPart(this.target, this.id, part.number, part.bytes));
+    this.size += part.bytes.byteLength;
     // Only a part that has arrived: a cut request may still hold its bytes.
     if (part.buffer.byteLength === PART_BYTES) this.target.budgets.spares.push(part.buffer);
   }

@@ -1,13 +1,16 @@
 import type { Readable } from 'node:stream';
 import type { GetObjectCommandOutput, PutObjectCommandInput } from '@aws-sdk/client-s3';
 import { type Runtime, systemRuntime } from '../../lib/clock.js';
+import { composeByStream } from '../abilities.js';
 import type {
   CallOptions,
+  ComposingDriver,
   CopyingDriver,
   ListedObject,
   ListOptions,
   ListPage,
   ObjectInfo,
+  Piece,
   ReadOptions,
   StoredObject,
   WriteBody,
@@ -17,6 +20,7 @@ import type { ProbedDriver, ProbeFinding } from '../probe-driver.js';
 import { probeS3 } from '../probe-s3.js';
 import { StorageError } from '../storage-error.js';
 import { type CallPlan, S3Connection, type S3ConnectionOptions } from './s3-client.js';
+import { type ComposeTarget, composeObjects } from './s3-compose.js';
 import { copyObject } from './s3-copy.js';
 import { deleteObjects } from './s3-delete.js';
 import { collect, stream } from './s3-download.js';
@@ -47,11 +51,13 @@ const PREFIX = /^[A-Za-z0-9._~-]+(\/[A-Za-z0-9._~-]+)*$/;
  * One bucket of S3, or of a store that speaks its protocol. Bodies are always sized, signed buffers: a store may keep the first half of a body that
  * nobody signed. Creates are never sent twice: a lost answer is `unknown`, and the caller reads. (reliability §3.2, the S3 rules.)
  */
-export class S3Driver implements CopyingDriver, ProbedDriver {
+export class S3Driver implements CopyingDriver, ComposingDriver, ProbedDriver {
   readonly name = 's3';
   private readonly options: S3DriverOptions;
   private readonly prefix: string;
   private readonly connection: S3Connection;
+  /** False once the store has refused what `compose` does, and taken the same bytes as a stream. */
+  private composes = true;
 
   /** Throws a StorageError `invalid` for a prefix outside the key grammar. Connects, and loads the SDK, at the first call. */
   constructor(options: S3DriverOptions) {
@@ -142,7 +148,22 @@ export class S3Driver implements CopyingDriver, ProbedDriver {
 
   /** Server-side; above 5 GiB in parts. */
   copy(from: string, to: string, options: CallOptions = {}): Promise<'written' | 'absent'> {
-    return copyObject(this.target(`copy ${to}`, to, options), this.prefix + from, this.options.maxSingleCopy);
+    const what = `copy ${to}`;
+    const inParts = (size: number) => composeObjects(this.composing(what, to, options), [{ key: from, size }]);
+    return copyObject(this.target(what, to, options), this.prefix + from, inParts, this.options.maxSingleCopy);
+  }
+
+  /** Server-side, but for pieces below 5 MiB; wholly through this process on a store that does not take parts of different sizes, or copies as parts. */
+  async compose(pieces: readonly Piece[], to: string, options: CallOptions = {}): Promise<'written' | 'absent'> {
+    if (!this.composes) return composeByStream(this, pieces, to, options);
+    try {
+      return await composeObjects(this.composing(`compose ${to}`, to, options), pieces);
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.kind !== 'invalid') throw error;
+      const answer = await composeByStream(this, pieces, to, options);
+      this.composes = false;
+      return answer;
+    }
   }
 
   async probe(): Promise<readonly ProbeFinding[]> {
@@ -178,6 +199,17 @@ export class S3Driver implements CopyingDriver, ProbedDriver {
 
   private at(key: string): { Bucket: string; Key: string } {
     return { Bucket: this.options.bucket, Key: this.prefix + key };
+  }
+
+  private composing(what: string, to: string, options: CallOptions): ComposeTarget {
+    const { partBudgets = processPartBudgets, maxSingleCopy } = this.options;
+    return {
+      ...this.target(what, to, options),
+      budgets: partBudgets,
+      prefix: this.prefix,
+      maxCopy: maxSingleCopy,
+      read: ({ key, start, length }) => this.read(key, { ...options, range: { start, end: start + length - 1 } }),
+    };
   }
 
   private target(what: string, key: string, options: CallOptions): MultipartTarget {
