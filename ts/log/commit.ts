@@ -226,9 +226,10 @@ export class CommitBatch<S> {
     const since = runtime.clock.monotonic();
     this.unknown = false;
     if (this.context.mutants.has('marker-after-create')) await this.lateMarker(snapshot);
+    const { marker } = this;
     this.marker = undefined;
     const after = await this.log.accept(snapshot, { entry: decodeEntry(bytes, snapshot.position), bytes }, mark);
-    this.context.onCommitted();
+    this.context.onCommitted(marker, snapshot.position);
     this.answer(after, outcome, since);
     return true;
   }
