@@ -3,6 +3,7 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const CLIENTS = fileURLToPath(new URL('../../.tools/clients/', import.meta.url));
+const OCI_CLIENTS = fileURLToPath(new URL('../../.tools/oci-clients/', import.meta.url));
 
 /** Folders of `.tools/clients/`, and what the program in each is called. */
 const PROGRAMS = {
@@ -42,17 +43,29 @@ export function clientProgram(name: ClientName): string | undefined {
   return existsSync(path) ? path : undefined;
 }
 
+/** A client that `.ci/install-oci-clients` has put in place, or one of the machine's own. */
+export function ociProgram(name: string): string | undefined {
+  const built = join(OCI_CLIENTS, name);
+  return executable(built) ? built : onPath(name);
+}
+
+/** Which script puts a client in place. */
+export type Installer = '.ci/install-clients' | '.ci/install-oci-clients';
+
 /**
  * For `describe.skipIf(…)`: true when something is missing, with a printed reason. With `REQUIRE_CLIENTS=1` nothing is skipped: the tests then fail
  * and say what is missing.
  */
-export function lacks(what: string, path: string | undefined): boolean {
+export function lacks(what: string, path: string | undefined, installer: Installer = '.ci/install-clients'): boolean {
   if (path !== undefined || process.env.REQUIRE_CLIENTS === '1') return false;
-  console.warn(`SKIPPED: ${what} is not installed; run .ci/install-clients`);
+  console.warn(`SKIPPED: ${what} is not installed; run ${installer}`);
   return true;
 }
 
-export function required(what: string, path: string | undefined): string {
-  if (path === undefined) throw new Error(`${what} is not installed; run .ci/install-clients`);
+export const lacksOci = (...names: readonly string[]): boolean =>
+  names.some((name) => lacks(name, ociProgram(name), '.ci/install-oci-clients'));
+
+export function required(what: string, path: string | undefined, installer: Installer = '.ci/install-clients'): string {
+  if (path === undefined) throw new Error(`${what} is not installed; run ${installer}`);
   return path;
 }
