@@ -53,8 +53,19 @@ vi.mock('node:fs', async (importOriginal) => {
       seen.names.set(fd, path);
       return fd;
     },
+    linkSync: (from: string, to: string) => {
+      real.linkSync(from, to);
+      seen.step += 1;
+      seen.linked.set(basename(to), seen.step);
+      seen.events.push('link');
+    },
+    renameSync: (from: string, to: string) => {
+      real.renameSync(from, to);
+      seen.events.push('rename');
+    },
     fsync: (fd: number, done: (error: Error | null) => void) => {
-      const path = `${relative(root, seen.names.get(fd) ?? '?')}/`;
+      const isFolder = real.fstatSync(fd).isDirectory();
+      const path = isFolder ? `${relative(root, seen.names.get(fd) ?? '?')}/` : 'file';
       if (path === seen.failSync) return setImmediate(() => done(Object.assign(new Error('EIO'), { code: 'EIO' })));
       seen.step += 1;
       const began = seen.step;

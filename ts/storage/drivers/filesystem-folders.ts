@@ -1,5 +1,5 @@
-import { closeSync, fstatSync, fsync, openSync } from 'node:fs';
-import { mkdir, rmdir } from 'node:fs/promises';
+import { closeSync, fstatSync, fsync, mkdirSync, openSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Random } from '../../lib/clock.js';
@@ -8,6 +8,8 @@ import { NextFlight } from '../../lib/next-flight.js';
 import { codeOf } from './filesystem-errors.js';
 
 const fsyncOf = promisify(fsync);
+/** Makes an open file's or folder's bytes last. The one call of a write that waits for the disk: others are not worth a thread. */
+export const syncOpen = (handle: number): Promise<void> => fsyncOf(handle);
 const ATTEMPTS = 32;
 const REMEMBERED = 20_000;
 /** Folders at the top two levels stay: `pending/<space>` is emptied and filled again by every change. */
@@ -31,28 +33,28 @@ export class Folders {
   }
 
   /** Makes a folder and those above it. Another process may remove any of them meanwhile. */
-  async make(folder: string): Promise<void> {
+  make(folder: string): void {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        if (folder === '') await mkdir(this.root, { recursive: true, mode: 0o700 });
-        else await mkdir(this.path(folder));
+        if (folder === '') mkdirSync(this.root, { recursive: true, mode: 0o700 });
+        else mkdirSync(this.path(folder));
         return;
       } catch (error) {
         if (folder !== '' && codeOf(error) === 'EEXIST') return;
         if (folder === '' || codeOf(error) !== 'ENOENT' || attempt === ATTEMPTS) throw error;
-        await this.make(parentOf(folder));
+        this.make(parentOf(folder));
       }
     }
   }
 
   /** Runs what needs the folder, making the folder as often as it turns out to be missing. */
-  async within<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  async within<T>(folder: string, work: () => T | Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await work();
       } catch (error) {
         if (codeOf(error) !== 'ENOENT' || attempt === ATTEMPTS) throw error;
-        await this.make(folder);
+        this.make(folder);
       }
     }
   }
@@ -134,7 +136,7 @@ function open(path: string): number | undefined {
 
 async function syncHandle(handle: number): Promise<void> {
   try {
-    await fsyncOf(handle);
+    await syncOpen(handle);
   } catch (error) {
     if (!CANNOT_SYNC.has(codeOf(error))) throw error;
   }

@@ -1,16 +1,20 @@
-import { constants, statSync } from 'node:fs';
-import { copyFile, type FileHandle, link, open, rename, unlink } from 'node:fs/promises';
+import { closeSync, constants, linkSync, openSync, renameSync, statSync, unlinkSync, writev, writevSync } from 'node:fs';
+import { copyFile, link, open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Random } from '../../lib/clock.js';
 import { aborted, BodySource } from '../body-source.js';
 import type { WriteBody } from '../driver.js';
 import { StorageError } from '../storage-error.js';
 import { codeOf, toStorageError } from './filesystem-errors.js';
-import { type Folders, parentOf, temporaryName } from './filesystem-folders.js';
+import { type Folders, parentOf, syncOpen, temporaryName } from './filesystem-folders.js';
 import { isFileSync } from './filesystem-read.js';
 
 const BATCH_BYTES = 1_024 * 1_024;
 const BATCH_CHUNKS = 512;
+/** Bytes that go into the system's memory sooner than a thread would have taken them over. */
+const AT_ONCE_BYTES = 64 * 1_024;
+const writevOf = promisify(writev);
 
 export interface WriteJob {
   readonly key: string;
@@ -22,6 +26,8 @@ export interface WriteJob {
 /**
  * Writes files that appear whole or not at all. The bytes go to a temporary file in the same folder, so that it is on the same mount and keeps the
  * folder from being removed; its name is then linked (create-only) or renamed (replace) to the key.
+ * What only touches the system's memory (names, a small file's bytes) is done at once: the way to a thread and back takes several times as long, and longer
+ * still behind others' syncs.
  */
 export class FileWriter {
   private readonly folders: Folders;
@@ -83,42 +89,42 @@ export class FileWriter {
 
   private async writeFrom(job: WriteJob, source: BodySource): Promise<'written' | 'exists'> {
     const temporary = this.temporary(job.key);
-    const file = await this.folders.within(parentOf(job.key), () => open(temporary, 'wx'));
+    const file = new OpenFile(await this.folders.within(parentOf(job.key), () => openSync(temporary, 'wx')));
     let answer: 'written' | 'exists';
     try {
       await fill(file, source);
-      if (job.durable) await file.sync();
+      if (job.durable) await syncOpen(file.handle);
       // A network file system may tell only at the close that it has no room.
-      else await file.close();
+      else file.close();
       if (job.signal?.aborted) throw aborted(job.signal);
-      answer = await this.publish(temporary, job);
+      answer = this.publish(temporary, job);
     } catch (error) {
-      await Promise.allSettled([unlink(temporary), file.close()]);
+      // Not at once: it may be large.
+      await unlink(temporary).catch(() => undefined);
       throw error;
-    }
-    const tidied = Promise.allSettled([job.ifAbsent ? unlink(temporary) : undefined, file.close()]);
-    try {
-      if (answer === 'written') await this.settle(job);
     } finally {
-      await tidied;
+      file.letGo();
     }
+    if (answer === 'written') await this.settle(job);
     return answer;
   }
 
-  private async publish(temporary: string, job: WriteJob): Promise<'written' | 'exists'> {
+  private publish(temporary: string, job: WriteJob): 'written' | 'exists' {
     const path = this.folders.path(job.key);
     if (!job.ifAbsent) {
-      await rename(temporary, path);
+      renameSync(temporary, path);
       return 'written';
     }
     try {
-      await link(temporary, path);
+      linkSync(temporary, path);
     } catch (error) {
       // A network file system may have linked and lost its answer: then the file has two names.
       if (statSync(temporary, { throwIfNoEntry: false })?.nlink === 2) return 'written';
       if (codeOf(error) !== 'EEXIST') throw error;
       if (!this.exists(job.key)) throw new StorageError('invalid', `filesystem: ${job.key}: is the folder of other keys`);
       return 'exists';
+    } finally {
+      tidy(temporary);
     }
     return 'written';
   }
@@ -144,6 +150,15 @@ export class FileWriter {
 
 class SourceGone extends Error {}
 
+/** Takes the second name from what has another one; left behind it is swept. */
+function tidy(temporary: string): void {
+  try {
+    unlinkSync(temporary);
+  } catch {
+    // in the way of nothing
+  }
+}
+
 async function syncFile(path: string): Promise<void> {
   const file = await open(path, 'r');
   try {
@@ -153,8 +168,33 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
+/** A file that is closed once. */
+class OpenFile {
+  readonly handle: number;
+  private closed = false;
+
+  constructor(handle: number) {
+    this.handle = handle;
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    closeSync(this.handle);
+  }
+
+  /** Nothing can be learnt any more from closing it. */
+  letGo(): void {
+    try {
+      this.close();
+    } catch {
+      // whatever it was, the sync has said it or the write has failed already
+    }
+  }
+}
+
 /** About a mebibyte per call, and the next one gathered while the last is written. */
-async function fill(file: FileHandle, source: BodySource): Promise<void> {
+async function fill(file: OpenFile, source: BodySource): Promise<void> {
   let writing: Promise<void> | undefined;
   try {
     for (let ended = false; !ended; ) {
@@ -166,7 +206,7 @@ async function fill(file: FileHandle, source: BodySource): Promise<void> {
         else bytes += batch[batch.push(chunk) - 1]?.byteLength ?? 0;
       }
       await writing;
-      writing = bytes > 0 ? writeAll(file, batch, bytes) : undefined;
+      writing = bytes > 0 ? writeAll(file.handle, batch, bytes) : undefined;
       writing?.catch(() => undefined);
     }
     await writing;
@@ -176,12 +216,12 @@ async function fill(file: FileHandle, source: BodySource): Promise<void> {
   }
 }
 
-async function writeAll(file: FileHandle, batch: readonly Uint8Array[], bytes: number): Promise<void> {
+async function writeAll(handle: number, batch: readonly Uint8Array[], bytes: number): Promise<void> {
   let rest = batch;
   for (let left = bytes; left > 0; ) {
-    const { bytesWritten } = await file.writev(rest);
-    left -= bytesWritten;
-    if (left > 0) rest = behind(rest, bytesWritten);
+    const written = left <= AT_ONCE_BYTES ? writevSync(handle, rest) : (await writevOf(handle, rest)).bytesWritten;
+    left -= written;
+    if (left > 0) rest = behind(rest, written);
   }
 }
 
