@@ -1,0 +1,4 @@
+import { orasScenario } from './scenario/oci-oras.js';
+import { ONE_PROCESS } from './setups.js';
+
+orasScenario(ONE_PROCESS);
