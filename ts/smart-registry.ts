@@ -1,5 +1,6 @@
 import type { AuthManager } from './auth/auth-manager.js';
 import { composeAuth, type OpenAuth } from './compose-auth.js';
+import { CommonMounts } from './compose-common-mounts.js';
 import { houseFailure } from './compose-failure.js';
 import { Mounts } from './compose-mounts.js';
 import { recordRepositories } from './compose-records.js';
@@ -14,6 +15,7 @@ import { toFetchHandler } from './http/fetch-host.js';
 import { headersOf } from './http/headers.js';
 import { toIResponse } from './http/hosted-response.js';
 import { canonicalPath, match } from './http/router.js';
+import type { Neighbour } from './http/site.js';
 import { type Located, locate } from './http/target.js';
 import { type Networks, networks } from './lib/cidr.js';
 import { holdProcess, type Runtime, systemRuntime } from './lib/clock.js';
@@ -43,6 +45,7 @@ export interface IProtocolRegistry {
 
 interface Opened extends OpenRegistry {
   readonly mounts: Mounts<OpenRepository>;
+  readonly common: CommonMounts;
   close(): Promise<void>;
 }
 
@@ -188,7 +191,8 @@ export class SmartRegistry implements RawHandler {
       const { repositories, close: closeRepositories } = await composeRepositories(parts, plans);
       closers.push(closeRepositories);
       const mounts = new Mounts(repositories.map((target) => ({ basePath: target.plan.basePath, target })));
-      return { storage, auth, repositories, runtime, trusted: this.trusted, onFault, mounts, close };
+      const common = new CommonMounts(repositories);
+      return { storage, auth, repositories, runtime, trusted: this.trusted, onFault, mounts, common, close };
     } catch (error) {
       await close();
       throw error;
@@ -209,8 +213,11 @@ export class SmartRegistry implements RawHandler {
       const outside = outsideOf(headers, context.peer ?? {}, this.trusted);
       const { registryUrl, basePath: mount } = plan;
       const { publicUrl } = this.config;
-      const place = found.root ? { publicUrl: originOf(registryUrl ?? publicUrl), mount: '' } : { registryUrl, publicUrl, mount };
+      const place = found.mounted
+        ? { registryUrl, publicUrl, mount }
+        : { publicUrl: originOf(registryUrl ?? publicUrl), mount: '' };
       const baseUrl = baseUrlOf(outside, { ...place, hostPrefix: located.prefix });
+      const { prefix, neighbours } = found;
       return await dispatch(site, {
         method: context.method,
         path: found.path,
@@ -218,6 +225,8 @@ export class SmartRegistry implements RawHandler {
         headers: context.headers,
         body: context.body,
         baseUrl,
+        ...(prefix === undefined ? {} : { prefix }),
+        ...(neighbours === undefined ? {} : { neighbours }),
         address: outside.address,
         actor: context.actor,
         signal: context.signal,
@@ -238,26 +247,34 @@ export class SmartRegistry implements RawHandler {
 interface Place {
   readonly repository: OpenRepository;
   readonly path: string;
-  /** At the root of the host, whatever the mount: so are its links. */
-  readonly root?: true;
+  /** Found below its own mount; else at the root of the host, whatever the mount: so are its links. */
+  readonly mounted?: true;
+  /** What names begin with there. */
+  readonly prefix?: string;
+  /** Who answers there too. */
+  readonly neighbours?: readonly Neighbour[];
 }
 
 const originOf = (url: string | undefined): string | undefined => (url === undefined ? undefined : new URL(url).origin);
 
 function placeOf(opened: Opened, method: string, { path }: Located, chosen: OpenRepository | undefined): Place | undefined {
   const mounted = opened.mounts.find(path);
-  if (chosen) return { repository: chosen, path: mounted?.target === chosen ? mounted.path : path };
-  if (mounted) return { repository: mounted.target, path: mounted.path };
-  return rootOf(opened, method, path);
+  if (chosen) return { repository: chosen, path: mounted?.target === chosen ? mounted.path : path, mounted: true };
+  const common = opened.common.find(method, path);
+  if (common && common.basePath.length >= (mounted?.basePath.length ?? -1)) return common.place;
+  if (!mounted) return rootOf(opened, method, path);
+  const { target } = mounted;
+  const neighbours = mounted.basePath === target.site.instance.commonMount ? opened.common.neighboursOf(target) : undefined;
+  return { repository: target, path: mounted.path, mounted: true, ...(neighbours ? { neighbours } : {}) };
 }
 
 /** The first repository with a route that answers at the root of the host, whatever the mount. */
-function rootOf({ repositories }: Opened, method: string, path: string): Place | undefined {
+function rootOf({ repositories, common }: Opened, method: string, path: string): Place | undefined {
   for (const repository of repositories) {
     const routes = repository.site.instance.routes.filter((route) => route.root);
     if (routes.length === 0) continue;
     const found = match(routes, method, canonicalPath(path));
-    if (found.route || found.allow.length > 0) return { repository, path, root: true };
+    if (found.route || found.allow.length > 0) return { repository, path, neighbours: common.neighboursOf(repository) };
   }
   return undefined;
 }

@@ -127,21 +127,22 @@ export class AuthManager implements Gate {
 
   /**
    * A session token for a caller who has proved who they are: opens what was asked for and their credentials open, no more and no longer. Throws
-   * `forbidden` where nothing of it may be granted; with `empty`, such a token says who it is and opens nothing.
+   * `forbidden` where nothing of it may be granted; with `empty`, such a token says who it is and opens nothing. `lists`: lists of names show what the
+   * credentials read.
    */
   async exchange(
     principal: Principal,
     protocol: string,
     scopes: readonly string[],
     ttlSeconds: number,
-    { empty = false }: { readonly empty?: boolean } = {},
+    { empty = false, lists = false }: { readonly empty?: boolean; readonly lists?: boolean } = {},
   ): Promise<Session> {
     const granted = await this.granted(principal, scopes);
     const left = Math.floor(((principal.token.expiresAt ?? Number.POSITIVE_INFINITY) - this.options.runtime.clock.now()) / 1_000);
     const ttl = Math.min(ttlSeconds, left);
     if ((granted.length === 0 && !empty) || ttl < 1)
       throw new RegistryError('forbidden', 'Nothing of what was asked for may be granted');
-    const options = { scopes: granted, ttl, readonly: principal.readonly, presented: principal.token };
+    const options = { scopes: granted, ttl, readonly: principal.readonly, lists, presented: principal.token };
     return { token: await this.session(principal.userId, protocol, options), scopes: granted, ttl };
   }
 
@@ -175,6 +176,11 @@ export class AuthManager implements Gate {
     if (!principal) return action === 'read' && this.ask(null, resource, action);
     if ((principal.readonly && action !== 'read') || !fits(principal.token, resource.protocol)) return false;
     return this.ask(principal.token, resource, action);
+  }
+
+  wider(principal: Principal): Principal | undefined {
+    const { ceiling, lists: _lists, ...token } = principal.token;
+    return ceiling && { ...principal, token: { ...token, scopes: ceiling } };
   }
 
   allowsEvery(principal: Principal | undefined, resource: Omit<Resource, 'name'>, action: Action): boolean {

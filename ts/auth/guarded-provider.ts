@@ -42,15 +42,18 @@ const optional = (value: unknown, right: (value: unknown) => boolean): boolean =
 
 function isToken(value: unknown): value is IAuthToken {
   if (typeof value !== 'object' || value === null) return false;
-  const { userId, scopes, readonly, tokenId, expiresAt, protocol, cidr } = value as Readonly<Record<keyof IAuthToken, unknown>>;
+  const given = value as Readonly<Record<keyof IAuthToken, unknown>>;
+  const { userId, scopes, readonly, tokenId, expiresAt, protocol, cidr, ceiling, lists } = given;
   return (
     isText(userId, 256) &&
     texts(scopes, 1_000) &&
-    optional(readonly, (flag) => typeof flag === 'boolean') &&
+    optional(readonly, isBoolean) &&
+    optional(lists, isBoolean) &&
     optional(tokenId, (id) => isText(id, 256)) &&
     optional(expiresAt, (time) => typeof time === 'number' && !Number.isNaN(time)) &&
     optional(protocol, (name) => isText(name, 60)) &&
-    optional(cidr, (ranges) => texts(ranges, 100) && ranges.every(isCidr))
+    optional(cidr, (ranges) => texts(ranges, 100) && ranges.every(isCidr)) &&
+    optional(ceiling, (most) => texts(most, 1_000))
   );
 }
 

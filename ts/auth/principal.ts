@@ -32,6 +32,8 @@ export interface Gate {
   identify(headers: { get(name: string): string | undefined }, context: IdentifyContext): Promise<Principal | undefined>;
   /** May they? Anonymous is `undefined`. Does not know owners or visibility: those are the package's. */
   allows(principal: Principal | undefined, resource: Resource, action: Action): Promise<boolean>;
+  /** The same caller with the most that another session of theirs could open; undefined: this is no session. */
+  wider?(principal: Principal): Principal | undefined;
   /** True: `allows` would say yes to every name of this kind. False or absent: not known without asking about each. */
   allowsEvery?(principal: Principal | undefined, resource: Omit<Resource, 'name'>, action: Action): boolean;
   /** True when owners of an existing package are the only ones (beside admins) who may change it. */

@@ -17,6 +17,13 @@ export interface IAuthToken {
   readonly protocol?: string;
   /** Client addresses (CIDR) it may be used from; absent: any. */
   readonly cidr?: readonly string[];
+  /**
+   * Of a session: what the credentials open that it was made with, which is the most that another session could. Protocols whose clients can fetch a larger
+   * one say so to a caller who lacks a right; absent: what it opens is all there is.
+   */
+  readonly ceiling?: readonly string[];
+  /** Of a session: lists of names show what `ceiling` reads, whatever else the session opens. */
+  readonly lists?: boolean;
 }
 
 export interface ITokenOptions {
@@ -26,6 +33,8 @@ export interface ITokenOptions {
   readonly ttl?: number;
   readonly name?: string;
   readonly cidr?: readonly string[];
+  /** The session is to show names in lists (`IAuthToken.lists`). */
+  readonly lists?: boolean;
   /** The token that asks for this one: what is made is never more, nor lives longer, and dies with it. */
   readonly presented?: IAuthToken;
 }

@@ -9,6 +9,10 @@ import type { Listing, Route } from './route.js';
 export interface Asker extends Caller {
   /** True: every name would be granted for reading. */
   readsEvery?(): boolean;
+  /** As they could be with another session of theirs. */
+  wider?(): Asker | undefined;
+  /** Who they are where names are listed: sessions say whether they may show names that they do not open. */
+  lister?(): Asker;
 }
 
 /** Who wants to get in, and where. */
@@ -24,6 +28,9 @@ export interface Entry {
 }
 
 type Handle = PackageHandle<Ruled>;
+
+const narrow = (): RegistryError =>
+  new RegistryError('unauthenticated', 'the token does not open this', { code: 'insufficient_scope' });
 
 const unauthenticated = (): RegistryError => new RegistryError('unauthenticated', 'authentication required');
 
@@ -65,9 +72,16 @@ export function unreadable({ errors, caller }: Pick<Entry, 'errors' | 'caller'>,
   return errors.absent?.(name) ?? notFound('package');
 }
 
-async function refusal(entry: Entry, name: string, rule: Ruled | undefined): Promise<RegistryError> {
+/** Another session would be let in, as far as can be said without the package: clients are told to fetch it, and cannot be told so twice. */
+async function isNarrow({ caller, errors, source }: Entry, name: string, actions: readonly Action[], rule: Ruled | undefined) {
+  const wider = errors.narrowDenied === undefined ? undefined : caller.wider?.();
+  return wider !== undefined && permitted({ caller: wider, source }, await grantedOf(wider, name, actions), actions, rule);
+}
+
+async function refusal(entry: Entry, name: string, actions: readonly Action[], rule: Ruled | undefined): Promise<RegistryError> {
   const { caller, reading } = entry;
   if (!caller.principal) return reading ? unreadable(entry, name) : unauthenticated();
+  if (await isNarrow(entry, name, actions, rule)) return narrow();
   const readable = reading && permitted(entry, await grantedOf(caller, name, ['read']), ['read'], rule);
   return reading && !readable ? unreadable(entry, name) : forbidden('access denied');
 }
@@ -76,7 +90,7 @@ async function refusal(entry: Entry, name: string, rule: Ruled | undefined): Pro
 async function admitTo(entry: Entry, name: string, actions: readonly Action[]): Promise<Handle> {
   const { caller, source } = entry;
   const granted = await grantedOf(caller, name, actions);
-  if (granted.size === 0) throw await refusal(entry, name, undefined);
+  if (granted.size === 0) throw await refusal(entry, name, actions, undefined);
   const handle = await source.open(name, caller, entry.reading ? 'read' : 'change');
   let rule = ruleOf(handle.snapshot);
   if (permitted(entry, granted, actions, rule)) return handle;
@@ -85,19 +99,22 @@ async function admitTo(entry: Entry, name: string, actions: readonly Action[]): 
     rule = ruleOf(await handle.readStrong());
     if (permitted(entry, granted, actions, rule)) return handle;
   }
-  throw await refusal(entry, name, rule);
+  throw await refusal(entry, name, actions, rule);
 }
 
 /** A package that the request merely refers to: not given where the caller may not read it. */
 async function sourceOf(entry: Entry, name: string): Promise<Handle | undefined> {
   const granted = await grantedOf(entry.caller, name, ['read']);
-  if (granted.size === 0) return undefined;
+  if (granted.size === 0) {
+    if (await isNarrow(entry, name, ['read'], undefined)) throw narrow();
+    return undefined;
+  }
   const handle = await entry.source.open(name, entry.caller, 'read');
   return permitted(entry, granted, ['read'], ruleOf(handle.snapshot)) ? handle : undefined;
 }
 
 /**
- * Lets a request in, or throws: 401 where credentials could help, 403 for changes, 404 where existence must not be learnt (design §3).
+ * Lets a request in, or throws: 401 where credentials, or other ones, could help, 403 for changes, 404 where existence must not be learnt (design §3).
  * Answers handles on the packages that the route named.
  */
 export async function authorise(entry: Entry): Promise<readonly Handle[]> {
@@ -105,6 +122,8 @@ export async function authorise(entry: Entry): Promise<readonly Handle[]> {
   if (route.access === 'public') return [];
   const closed = route.access === 'authenticated' || route.authenticated || !source.anonymousRead;
   if (!caller.principal && closed) throw unauthenticated();
+  if (route.access === 'filtered' && entry.errors.narrowDenied && caller.lister?.() === caller && caller.wider?.())
+    throw narrow();
   if (typeof route.access === 'string') return [];
   const [first, ...others] = names;
   if (first === undefined) throw new TypeError(`route ${route.id} names no package`);
@@ -130,7 +149,9 @@ export async function openToAll(entry: Entry, packages: readonly Handle[], anony
 }
 
 /** All packages that the caller may read, fresh. Filtered before anybody can page through it. */
-export async function listing({ caller, source }: Pick<Entry, 'caller' | 'source'>): Promise<Listing> {
+export async function listing(entry: Pick<Entry, 'caller' | 'source'>): Promise<Listing> {
+  const { source } = entry;
+  const caller = entry.caller.lister?.() ?? entry.caller;
   const { position, items } = await source.list(caller.signal);
   const visible = [];
   // Ten thousand questions take a tenth of a second, even where each is answered at once.

@@ -40,6 +40,18 @@ export class RequestCaller implements Caller {
     return answer;
   }
 
+  /** As they could be with another session of theirs; undefined: there is no more to be had. */
+  wider(): RequestCaller | undefined {
+    const { principal, gate } = this.facts;
+    const wider = principal && gate.wider?.(principal);
+    return wider && new RequestCaller({ ...this.facts, principal: wider });
+  }
+
+  /** Who they are where names are listed. */
+  lister(): RequestCaller {
+    return (this.principal?.token.lists === true && this.wider()) || this;
+  }
+
   /** True: reading is granted whatever the name; false: each name must be asked about. */
   readsEvery(): boolean {
     return this.facts.gate.allowsEvery?.(this.principal, this.facts.resource(''), 'read') === true;

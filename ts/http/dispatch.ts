@@ -12,7 +12,7 @@ import { parameters } from './parameters.js';
 import type { WantedAccess } from './plugin.js';
 import { queryOf } from './query.js';
 import { type Answer, respond } from './respond.js';
-import type { Call, HeaderBag, Query, Route } from './route.js';
+import type { Call, HeaderBag, NamedListing, Query, Route } from './route.js';
 import { canonicalPath, match, unmatched } from './router.js';
 import type { RegistryRequest, Site } from './site.js';
 
@@ -43,15 +43,20 @@ class Exchange {
     return this.request.method === 'GET' || this.request.method === 'HEAD';
   }
 
-  resource(name: string): Resource {
-    const { source, instance } = this.site;
-    return { repository: source.name, protocol: instance.protocol, type: instance.resourceType, name };
+  get prefix(): string {
+    return this.request.prefix ?? '';
   }
 
-  caller(principal: Principal | undefined): RequestCaller {
+  resource(name: string, repository = this.site.source.name): Resource {
+    const { instance } = this.site;
+    return { repository, protocol: instance.protocol, type: instance.resourceType, name };
+  }
+
+  /** `repository`: another one of the same protocol. */
+  caller(principal: Principal | undefined, repository?: string): RequestCaller {
     const { gate } = this.site;
     const { actor, address } = this.request;
-    const resource = (name: string): Resource => this.resource(name);
+    const resource = (name: string): Resource => this.resource(name, repository);
     return new RequestCaller({
       gate,
       principal,
@@ -104,6 +109,13 @@ interface Understood {
   readonly entry: Entry;
 }
 
+const neighboursOf = (exchange: Exchange): readonly NamedListing[] =>
+  (exchange.request.neighbours ?? []).map(({ prefix, source }) => ({
+    prefix,
+    repository: source.name,
+    listing: () => listing({ source, caller: exchange.caller(exchange.principal, source.name) }),
+  }));
+
 function callOf(exchange: Exchange, route: Route, known: Understood): Call<Readonly<Record<string, unknown>>, unknown, Ruled> {
   const { packages } = known;
   return {
@@ -112,6 +124,10 @@ function callOf(exchange: Exchange, route: Route, known: Understood): Call<Reado
     headers: exchange.headers,
     body: known.body,
     baseUrl: exchange.request.baseUrl,
+    prefix: exchange.prefix,
+    get neighbours() {
+      return neighboursOf(exchange);
+    },
     principal: exchange.principal,
     address: exchange.request.address,
     get signal() {
@@ -136,9 +152,12 @@ async function answer(exchange: Exchange): Promise<Answer> {
   exchange.route = route;
   const values = parameters(route, found.raw);
   const query = queryOf(request.rawQuery);
-  const names = [route.package?.(values, query) ?? []].flat();
+  const names = [route.package?.(values, query, exchange.prefix) ?? []].flat();
   const actions = typeof route.access === 'string' ? [] : route.access;
-  exchange.wanted = names.map((name) => ({ ...exchange.resource(name), actions }));
+  exchange.wanted =
+    route.access === 'filtered'
+      ? [{ ...exchange.resource('*'), actions: ['read'], list: true }]
+      : names.map((name) => ({ ...exchange.resource(exchange.prefix + name), actions }));
   exchange.principal = await identify(exchange, route);
   const incoming = await boundBody(exchange, route);
   const caller = exchange.caller(exchange.principal);

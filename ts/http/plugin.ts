@@ -2,8 +2,10 @@ import type { Action, Resource } from '../auth/principal.js';
 import type { RegistryError } from '../errors/registry-error.js';
 import type { Route } from './route.js';
 
-/** What a refused request wanted, for challenges that name it. */
+/** What a refused request wanted, for challenges that name it, in the client's own words. */
 export interface WantedAccess extends Resource {
+  /** A list of names, not any one of them. */
+  readonly list?: true;
   /** Any of these would have opened the door. */
   readonly actions: readonly Action[];
 }
@@ -22,6 +24,11 @@ export interface ErrorFormat {
    */
   absent?(name: string): RegistryError;
   /**
+   * What the holder of a session hears who lacks a right that another session of theirs would have: `unauthenticated` with code `insufficient_scope`,
+   * whose challenge names what to ask for. Default: what everybody hears who may not.
+   */
+  readonly narrowDenied?: 'unauthenticated';
+  /**
    * What anonymous callers hear, in a repository that is open to them, of a package that they may not read, and of an absent one.
    * `unauthenticated` makes clients ask for credentials. Default: `not_found`.
    */
@@ -36,4 +43,10 @@ export interface ProtocolInstance {
   readonly resourceType: string;
   readonly routes: readonly Route[];
   readonly errors: ErrorFormat;
+  /**
+   * Clients can name no mount: all repositories answer below this path at the root of the host as well. The first components of a name are then the
+   * mount of the repository that is meant (`/v2/team/app/…` is `app` at `/team`); what names none belongs to the first, whose routes with `root` also
+   * answer there for all of them.
+   */
+  readonly commonMount?: string;
 }

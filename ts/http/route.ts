@@ -37,6 +37,14 @@ export interface Listing {
   readonly complete: boolean;
 }
 
+/** A repository beside this one, and what the caller may read there. */
+export interface NamedListing {
+  readonly repository: string;
+  /** What its names begin with here, with a slash at the end. */
+  readonly prefix: string;
+  listing(): Promise<Listing>;
+}
+
 /** All a handler can see. No driver, no config, no response object. */
 export interface Call<V, B, S extends Ruled> {
   readonly params: V;
@@ -45,6 +53,10 @@ export interface Call<V, B, S extends Ruled> {
   readonly body: B;
   /** Public base URL of this repository, without a trailing slash. */
   readonly baseUrl: string;
+  /** What stands before this repository's names where the request came in, with a slash at its end; mostly empty. */
+  readonly prefix: string;
+  /** Repositories that are asked through this one, by their own mounts; this one is among them. */
+  readonly neighbours: readonly NamedListing[];
   readonly principal: Principal | undefined;
   /** Peer address, for audit; undefined when unknown. */
   readonly address: string | undefined;
@@ -83,7 +95,8 @@ export interface BodyRule<B> {
   readonly parse?: (body: RequestBody) => Promise<B>;
 }
 
-type Ask<V> = (values: V, query: Query) => string | readonly string[];
+/** `prefix`: see `Call`. */
+type Ask<V> = (values: V, query: Query, prefix: string) => string | readonly string[];
 
 /** What the request wants. It cannot be left out, and `'public'` has to be said aloud. */
 export type AccessRule<V> =

@@ -35,6 +35,13 @@ export interface Site {
   onFault(error: unknown, where: FaultPlace): void;
 }
 
+/** Another repository that answers at the same place as the one that was asked (`ProtocolInstance.commonMount`). */
+export interface Neighbour {
+  /** What names of its packages begin with here, with a slash at the end. */
+  readonly prefix: string;
+  readonly source: PackageSource<Ruled>;
+}
+
 /** A request as the registry hands it to one of its repositories. */
 export interface RegistryRequest {
   readonly method: string;
@@ -45,6 +52,10 @@ export interface RegistryRequest {
   readonly body: unknown;
   /** Public base URL of the repository, without a slash at its end (`baseUrlOf`). */
   readonly baseUrl: string;
+  /** What the client calls this repository's packages by begins so here, with a slash at the end; absent: by their own names. */
+  readonly prefix?: string;
+  /** Who else answers here, this repository itself by its mount included. Absent: nobody. */
+  readonly neighbours?: readonly Neighbour[];
   /** The client's address, walked back through trusted proxies (`outsideOf`). */
   readonly address: string | undefined;
   readonly actor: IRequestActor | undefined;

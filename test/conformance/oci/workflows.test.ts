@@ -126,6 +126,6 @@ describe.each([
     const got = await ask('GET', `${new URL(realm?.[1] ?? '').pathname}?scope=${realm?.[2]}`, { headers: login });
     const { token } = (await got.json()) as { token: string };
     expect(await (await ask('GET', `${root}/team/two/blobs/${digest}`, { token })).text()).toBe('shared bytes');
-    expect((await ask('GET', `${root}/team/one/blobs/${digest}`, { token })).status).toBe(404);
+    expect((await ask('GET', `${root}/team/one/blobs/${digest}`, { token })).status).toBe(401);
   });
 });

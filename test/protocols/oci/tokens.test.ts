@@ -58,6 +58,61 @@ describe('the challenge', () => {
   });
 });
 
+describe('oci 39, 40: a session that opens less than its credentials', () => {
+  const narrow = async (scope: string, token = oci.token): Promise<string> =>
+    (await ask(`&scope=${scope}`, basic('x', token))).json.token;
+  const scopeIn = (header: string | undefined): string => /scope="([^"]*)"/.exec(header ?? '')?.[1] ?? '';
+
+  it.each([
+    ['GET', '/v2/team/app/manifests/v1', 'repository:team/app:pull', 200],
+    ['GET', '/v2/team/app/tags/list', 'repository:team/app:pull', 200],
+    ['GET', '/v2/team/none/manifests/v1', 'repository:team/none:pull', 404],
+    ['POST', '/v2/team/app/blobs/uploads/', 'repository:team/app:pull,push', 202],
+    ['DELETE', '/v2/team/app/manifests/v1', 'repository:team/app:delete', 202],
+    ['GET', '/v2/_catalog', 'registry:catalog:*', 200],
+  ])('%s %s is answered with the scope to ask for, and that one opens it', async (method, path, scope, status) => {
+    await oci.image('team/app', 'v1');
+    const body = method === 'POST' ? { body: new Uint8Array(0) } : {};
+    const refused = await oci.request(method, path, { token: await narrow('repository:other/app:pull'), ...body });
+    expect([refused.status, refused.code]).toEqual([401, 'UNAUTHORIZED']);
+    expect(refused.headers['www-authenticate']).toContain(',error="insufficient_scope"');
+    expect(scopeIn(refused.headers['www-authenticate'])).toBe(scope);
+    const wider = await oci.request(method, path, { token: await narrow(scope), ...body });
+    expect(wider.status).toBe(status);
+  });
+
+  it('a mount names the source as well, and falls back to an upload once that has been asked for', async () => {
+    const digest = await oci.blob('team/one', 'shared');
+    const path = (from: string): string => `/v2/team/two/blobs/uploads/?mount=${digest}&from=${from}`;
+    const post = (from: string, token: string) => oci.request('POST', path(from), { token, body: new Uint8Array(0) });
+    const first = await post('team/one', await narrow('repository:team/two:pull,push'));
+    const scope = scopeIn(first.headers['www-authenticate']);
+    expect([first.status, scope]).toEqual([401, 'repository:team/two:pull,push repository:team/one:pull']);
+    expect((await post('team/one', await narrow(encodeURIComponent(scope)))).status).toBe(201);
+    const robot = await oci.user('ann', { scopes: ['oci:repository:team/two:pull', 'oci:repository:team/two:push'] });
+    expect((await post('team/one', await narrow(encodeURIComponent(scope), robot))).status).toBe(202);
+  });
+
+  it('whom no other session would help hears DENIED, or what everybody hears of an absent repository', async () => {
+    await oci.image('team/app', 'v1');
+    const robot = await oci.user('ann', { scopes: ['oci:repository:other/app:pull'] });
+    const token = await narrow('repository:team/app:pull,push,delete', robot);
+    const push = await oci.request('POST', '/v2/team/app/blobs/uploads/', { token, body: new Uint8Array(0) });
+    expect([push.status, push.code]).toEqual([403, 'DENIED']);
+    expect((await oci.remove('/v2/team/app/manifests/v1', { token })).code).toBe('DENIED');
+    for (const name of ['team/app', 'team/none']) {
+      const { status, code } = await oci.get(`/v2/${name}/manifests/v1`, { token });
+      expect([status, code]).toEqual([404, 'NAME_UNKNOWN']);
+    }
+    const stranger = await narrow('repository:team/app:push', await oci.user('bob'));
+    const owned = await oci.request('POST', '/v2/team/app/blobs/uploads/', { token: stranger, body: new Uint8Array(0) });
+    expect([owned.status, owned.code]).toEqual([403, 'DENIED']);
+    const readonly = await narrow('repository:more/app:pull', await oci.user('ann', { readonly: true }));
+    const never = await oci.request('POST', '/v2/team/app/blobs/uploads/', { token: readonly, body: new Uint8Array(0) });
+    expect([never.status, never.code]).toEqual([403, 'DENIED']);
+  });
+});
+
 describe('GET', () => {
   it('oci 37: anonymous callers get a token that opens what needs none', async () => {
     await oci.image('team/app', 'v1');
@@ -74,7 +129,7 @@ describe('GET', () => {
     const wide = await ask('&scope=repository:team/app:pull,push&scope=repository:other/app:pull', basic('robot', robot));
     expect(wide.status).toBe(200);
     expect(wide.json.expires_in).toBeGreaterThanOrEqual(60);
-    expect(wide.json.scope).toBe('repository:team/app:read');
+    expect(wide.json.scope).toBe('repository:team/app:pull');
     expect(await can(wide.json.token, 'team/app')).toEqual({ pull: true, push: false });
     const narrow = await ask('&scope=repository:team/app:pull', basic('ann', 'correct horse'));
     expect(await can(narrow.json.token, 'team/app')).toEqual({ pull: true, push: false });
@@ -97,8 +152,8 @@ describe('GET', () => {
     const { status, json } = await closed.get(`/v2/token?x=y${query}`, { token: null, headers: basic('x', closed.token) });
     expect([status, json.scope]).toEqual([200, '']);
     expect((await closed.get('/v2/', { token: json.token })).status).toBe(200);
-    expect((await closed.get('/v2/a/b/manifests/v1', { token: json.token })).status).toBe(404);
-    expect((await closed.get('/v2/_catalog', { token: json.token })).json).toEqual({ repositories: [] });
+    expect((await closed.get('/v2/a/b/manifests/v1', { token: json.token })).status).toBe(401);
+    expect((await closed.get('/v2/_catalog', { token: json.token })).status).toBe(401);
     await closed.close();
   });
 
@@ -118,12 +173,29 @@ describe('GET', () => {
     expect(after.status).toBe(401);
   });
 
-  it('oci 34: the catalog scope lists what one may read', async () => {
+  it('oci 34: the catalog scope lists what one may read, and opens nothing of it', async () => {
     await oci.image('team/app', 'v1');
     await oci.image('other/app', 'v1');
+    await oci.space.commit('team/app', () => ({
+      changes: [{ type: 'visibility', by: 'x', visibility: 'restricted' }],
+      result: undefined,
+    }));
     const robot = await oci.user('ann', { scopes: ['oci:repository:team/*:pull'] });
     const { json } = await ask('&scope=registry:catalog:*', basic('x', robot));
+    expect(json.scope).toBe('registry:catalog:*');
     expect((await oci.get('/v2/_catalog', { token: json.token })).json).toEqual({ repositories: ['team/app'] });
+    expect((await oci.get('/v1/search?q=app', { token: json.token })).json.results).toMatchObject([{ name: 'team/app' }]);
+    for (const name of ['team/app', 'other/app'])
+      expect((await oci.get(`/v2/${name}/manifests/v1`, { token: json.token })).status).not.toBe(200);
+  });
+
+  it('oci 34: a session for something else is told which scope lists', async () => {
+    const { json } = await ask('&scope=repository:team/app:pull', basic('x', oci.token));
+    for (const path of ['/v2/_catalog', '/v1/search', '/v2/_oci/ext/discover']) {
+      const { status, headers } = await oci.get(path, { token: json.token });
+      expect([path, status]).toEqual([path, 401]);
+      expect(headers['www-authenticate']).toContain('scope="registry:catalog:*",error="insufficient_scope"');
+    }
   });
 });
 

@@ -4,7 +4,7 @@ import { type Runtime, systemRuntime } from '../../lib/clock.js';
 import { limitsOf } from '../mint.js';
 import { ACTIONS } from '../principal.js';
 import type { IAuthCredentials, IAuthorizeContext, IAuthProvider, IAuthToken, ITokenOptions, IUserProfile } from '../provider.js';
-import { ADMIN_SCOPES, ORDINARY_SCOPES, parseResource, scopesAllow } from '../scope.js';
+import { ADMIN_SCOPES, intersectScopes, ORDINARY_SCOPES, parseResource, scopesAllow } from '../scope.js';
 import { hmac, sameBytes } from '../secret.js';
 
 export interface StaticToken {
@@ -93,18 +93,42 @@ export class StaticAuthProvider implements IAuthProvider {
     return protocol !== undefined && found.protocol !== undefined && found.protocol !== protocol ? null : found;
   }
 
-  async createToken(userId: string, protocol: string, { presented, ...asked }: ITokenOptions = {}): Promise<string> {
+  async createToken(userId: string, protocol: string, options: ITokenOptions = {}): Promise<string> {
+    return this.make(userId, this.scopesFor(userId), protocol, options, {});
+  }
+
+  async createSession(userId: string, protocol: string, options: ITokenOptions & { readonly ttl: number }): Promise<string> {
+    const { lists = false, presented } = options;
+    const own = this.scopesFor(userId);
+    return this.make(userId, own, protocol, options, {
+      lists,
+      ceiling: presented ? intersectScopes(presented.scopes, own) : own,
+    });
+  }
+
+  private scopesFor(userId: string): readonly string[] {
     const user = this.users.get(userId);
     if (!user) throw new RegistryError('not_found', 'User not found');
-    const own: IAuthToken = { userId, scopes: this.scopesOf(user) };
+    return this.scopesOf(user);
+  }
+
+  private make(
+    userId: string,
+    own: readonly string[],
+    protocol: string,
+    { presented, lists: _lists, ...asked }: ITokenOptions,
+    session: Pick<IAuthToken, 'ceiling' | 'lists'>,
+  ): string {
+    const now = this.runtime.clock.now();
+    const wanted = { ...asked, protocol, empty: session.ceiling !== undefined };
     // The user's own scopes are a limit as a presented token is.
-    const mine = limitsOf({ ...asked, protocol }, { admin: true }, own, this.runtime.clock.now());
-    const limits = presented
-      ? limitsOf({ ...asked, scopes: mine.scopes, protocol }, { admin: true }, presented, this.runtime.clock.now())
-      : mine;
+    const mine = limitsOf(wanted, { admin: true }, { userId, scopes: own }, now);
+    const limits = presented ? limitsOf({ ...wanted, scopes: mine.scopes }, { admin: true }, presented, now) : mine;
     const { parent: _parent, expires, ...rest } = limits;
     const token = `static_${base32(this.runtime.random.bytes(20))}`;
-    this.hold(token, { ...rest, userId, ...(expires === undefined ? {} : { expiresAt: expires }) });
+    // Clients fetch a session for every command.
+    this.held = this.held.filter(({ token: { expiresAt } }) => expiresAt === undefined || expiresAt > now);
+    this.hold(token, { ...rest, ...session, userId, ...(expires === undefined ? {} : { expiresAt: expires }) });
     return token;
   }
 

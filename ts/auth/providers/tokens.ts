@@ -132,10 +132,13 @@ export class DefaultAuthProvider implements IAuthProvider {
     if (!user || user.disabled || user.revoked.has(claims.jti) || !issuedAfter(claims, user)) return null;
     const parent = this.parentOf(user, claims);
     if (parent === null) return null;
+    const most = parent ? intersectScopes(parent.scopes, ceiling(user)) : ceiling(user);
     return {
       userId: user.id,
       tokenId: `jwt-${claims.jti}`,
-      scopes: intersectScopes(scopes, parent ? intersectScopes(parent.scopes, ceiling(user)) : ceiling(user)),
+      scopes: intersectScopes(scopes, most),
+      ceiling: most,
+      ...(claims['lst'] === true ? { lists: true } : {}),
       readonly: claims['ro'] === true || parent?.readonly === true,
       protocol,
       expiresAt: Math.min(claims.exp * 1_000, parent?.expires ?? Number.POSITIVE_INFINITY),
@@ -157,7 +160,7 @@ export class DefaultAuthProvider implements IAuthProvider {
 
   /** A JWT, at most a day. Ends with its user, with the token it was made with, or when it is revoked. */
   async createSession(userId: string, protocol: string, options: ITokenOptions & { readonly ttl: number }): Promise<string> {
-    const { presented, ...asked } = options;
+    const { presented, lists, ...asked } = options;
     const now = this.directory.runtime.clock.now();
     const user = await this.directory.get(userId);
     if (!user || user.disabled) throw new RegistryError('unauthenticated', 'Unknown user');
@@ -173,6 +176,7 @@ export class DefaultAuthProvider implements IAuthProvider {
       prt: protocol,
       ims: now,
       ...(limits.readonly ? { ro: true } : {}),
+      ...(lists ? { lst: true } : {}),
       ...(limits.parent === undefined ? {} : { par: limits.parent }),
     });
   }

@@ -60,8 +60,8 @@ const WORDS: Readonly<Record<Action, readonly string[]>> = {
   admin: ['*'],
 };
 
-const scopeOf = ({ name, actions }: WantedAccess): string =>
-  `repository:${name}:${[...new Set(actions.flatMap((action) => WORDS[action]))].join(',')}`;
+const scopeOf = ({ name, actions, list }: WantedAccess): string =>
+  list ? 'registry:catalog:*' : `repository:${name}:${[...new Set(actions.flatMap((action) => WORDS[action]))].join(',')}`;
 
 /** The first is what the request is about; others are sources that it merely reads. */
 const scopesOf = (wanted: readonly WantedAccess[]): string =>
@@ -74,6 +74,9 @@ const hostOf = (url: string): string => /^[a-z]+:\/\/([^/]+)/i.exec(url)?.[1] ??
 /** `unauthenticated` for want of credentials is said in these words; in all others, some were presented that are no good. */
 const MISSING = 'authentication required';
 
+/** The session is good, and opens less than the caller may have (RFC 6750 §3.1). */
+const NARROW = 'insufficient_scope';
+
 export const ociErrors = (options: ChallengeOptions): ErrorFormat => ({
   mediaType: 'application/json',
   body(error) {
@@ -85,9 +88,11 @@ export const ociErrors = (options: ChallengeOptions): ErrorFormat => ({
     const realm = options.realm ?? `${rootOf(baseUrl)}/token`;
     const parts = [`realm=${quoted(realm)}`, `service=${quoted(options.service ?? hostOf(realm))}`];
     if (wanted.length > 0) parts.push(`scope=${quoted(scopesOf(wanted))}`);
-    if (error !== undefined && error.message !== MISSING) parts.push('error="invalid_token"');
+    if (error?.code === NARROW) parts.push(`error="${NARROW}"`);
+    else if (error !== undefined && error.message !== MISSING) parts.push('error="invalid_token"');
     return `Bearer ${parts.join(',')}`;
   },
   absent: nameUnknown,
   anonymousDenied: 'unauthenticated',
+  narrowDenied: 'unauthenticated',
 });

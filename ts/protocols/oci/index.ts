@@ -4,6 +4,7 @@ import type { Runtime } from '../../lib/clock.js';
 import { UploadSessions } from '../../packages/upload-session.js';
 import type { StorageDriver } from '../../storage/driver.js';
 import { Blobs } from './blobs.js';
+import { Catalog } from './catalog.js';
 import { ociErrors } from './errors.js';
 import { ManifestChanges } from './publish.js';
 import { Manifests, Reads } from './read.js';
@@ -38,6 +39,7 @@ export function oci(options: OciOptions): ProtocolInstance {
   return {
     protocol: 'oci',
     resourceType: 'repository',
+    commonMount: '/v2',
     errors: ociErrors({ realm, service }),
     routes: ociRoutes({
       blobs: new Blobs(rules, runtime.clock),
@@ -45,6 +47,7 @@ export function oci(options: OciOptions): ProtocolInstance {
       changes: new ManifestChanges(rules),
       reads: new Reads(manifests),
       referrers: new Referrers(manifests),
+      catalog: new Catalog(repository),
       tokens: new Tokens({ manager, accounts, repository, clock: runtime.clock }),
     }),
   };

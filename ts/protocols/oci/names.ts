@@ -18,18 +18,21 @@ export type Reference =
 
 const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 const NAME = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
+/** Below a mount, `v2/…` is the other form of the same paths. */
+const RESERVED = /^v2(?:\/|$)/;
 const MAX_NAME = 255;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const SHA256 = /^sha256:([0-9a-f]{64})$/;
 const SHA512 = /^sha512:([0-9a-f]{128})$/;
 
-export const isName = (text: string): boolean => text.length <= MAX_NAME && NAME.test(text);
+export const isName = (text: string): boolean => text.length <= MAX_NAME && NAME.test(text) && !RESERVED.test(text);
 export const isTag = (text: string): boolean => TAG.test(text);
 
 /** An image repository's name, which is also its identity: case and every character count. Throws NAME_INVALID (distribution-spec, pulling manifests). */
 export function parseName(text: string): string {
-  if (!isName(text)) throw new RegistryError('invalid', 'invalid repository name', { code: 'NAME_INVALID' });
-  return text;
+  if (isName(text)) return text;
+  const why = RESERVED.test(text) ? ': it may not begin with v2' : '';
+  throw new RegistryError('invalid', `invalid repository name${why}`, { code: 'NAME_INVALID' });
 }
 
 /** Undefined: malformed, or of an algorithm that is not computed here. */
@@ -67,7 +70,7 @@ export function parseAlgorithm(text: string | undefined): DigestAlgorithm {
 
 /** Greedy: a component may be called `blobs` or `manifests`, and the last marker in a path is the one that counts. */
 export const nameParam: Param<string> = { pattern: '.+', parse: parseName };
-/** Below a mount of its own, where `/v2/…` is the other form of the same paths. */
+/** Below a mount of its own: paths that begin with `/v2/` are for the routes that do. */
 export const bareNameParam: Param<string> = { pattern: '(?!v2/).+', parse: parseName };
 export const digestParam: Param<Digest> = { pattern: '[^/]+', parse: parseDigest };
 export const referenceParam: Param<Reference> = { pattern: '[^/]+', parse: parseReference };

@@ -135,7 +135,7 @@ export class ManifestChanges {
     await this.commit(call.package, wanted);
     const { digest, manifest, tags } = wanted;
     return empty(201, {
-      Location: manifestPath(call.baseUrl, call.params.name, digest),
+      Location: manifestPath(call, call.params.name, digest),
       'Docker-Content-Digest': digest,
       ...(manifest.subject === undefined ? {} : { 'OCI-Subject': manifest.subject }),
       ...(call.params.reference.digest && tags.length > 0 ? { 'OCI-Tag': tags.join(', ') } : {}),

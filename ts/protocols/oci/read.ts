@@ -7,10 +7,10 @@ import { Hasher } from '../../lib/digest.js';
 import { streamToBuffer } from '../../lib/streams.js';
 import type { PackageHandle } from '../../packages/package-handle.js';
 import { manifestUnknown, nameUnknown } from './errors.js';
-import { nextLink, rootPathOf } from './locations.js';
+import { outerName, pathOf } from './locations.js';
 import { MAX_MANIFEST } from './manifest.js';
 import { digestOf, type Reference } from './names.js';
-import { pageOf, sortedTags } from './render.js';
+import { linked, pageOf, sortedTags } from './render.js';
 import type { Manifest, OciState } from './state.js';
 
 type Handle = PackageHandle<OciState>;
@@ -86,24 +86,10 @@ export class Reads {
     const { state } = call.package.snapshot;
     if (state.createdAt === 0) throw nameUnknown(name);
     const { items, next } = pageOf(sortedTags(state.tags), call.query);
-    const path = `${rootPathOf(call.baseUrl)}/${name}/tags/list`;
-    return json({ name, tags: items }, 'revalidate', link(next && nextLink(path, { n: String(next.n), last: next.last })));
-  };
-
-  /** Filtered by what the caller may read before anything is counted. */
-  catalog = async (call: Call<Record<never, never>, unknown, OciState>): Promise<Reply> => {
-    const { items } = await call.listing();
-    const names = items.filter(({ summary }) => holdsManifests(summary)).map(({ identity }) => identity);
-    const { items: repositories, next } = pageOf(names.sort(), call.query);
-    const path = `${rootPathOf(call.baseUrl)}/_catalog`;
-    return json({ repositories }, 'revalidate', link(next && nextLink(path, { n: String(next.n), last: next.last })));
+    const path = pathOf(call, name, '/tags/list');
+    return json({ name: outerName(call, name), tags: items }, 'revalidate', linked(path, next));
   };
 }
-
-const link = (value: string | undefined) => (value === undefined ? {} : { headers: { Link: value } });
-
-const holdsManifests = (summary: unknown): boolean =>
-  typeof summary === 'object' && summary !== null && 'manifests' in summary && Number(summary.manifests) > 0;
 
 function find(state: OciState, reference: Reference): { readonly digest: string; readonly manifest: Manifest } | undefined {
   const digest = resolve(state, reference);

@@ -2,7 +2,7 @@ import { bytesContent, document, type Reply } from '../../http/reply.js';
 import type { Call } from '../../http/route.js';
 import { utf8 } from '../../lib/bytes.js';
 import type { PackageHandle } from '../../packages/package-handle.js';
-import { nextLink, rootPathOf } from './locations.js';
+import { nextLink, pathOf } from './locations.js';
 import { annotationsOf, INDEX, manifestFields } from './manifest.js';
 import type { Digest } from './names.js';
 import type { Manifests } from './read.js';
@@ -34,7 +34,7 @@ export class Referrers {
     const n = Math.max(1, pageSize(call.query.get('n'), MAX_PAGE));
     const { descriptors, last } = await this.page(call, filter, n);
     const body = `{"schemaVersion":2,"mediaType":"${INDEX}","manifests":[${descriptors.join(',')}]}`;
-    const path = `${rootPathOf(call.baseUrl)}/${name}/referrers/${digest.text}`;
+    const path = pathOf(call, name, `/referrers/${digest.text}`);
     return document(bytesContent(utf8(body), INDEX), 'revalidate', {
       headers: {
         ...(filter === undefined ? {} : { 'OCI-Filters-Applied': 'artifactType' }),

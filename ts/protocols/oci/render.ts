@@ -1,5 +1,6 @@
 import { RegistryError } from '../../errors/registry-error.js';
 import type { Query } from '../../http/route.js';
+import { nextLink } from './locations.js';
 
 /** Items of one page, however many are asked for. */
 export const MAX_PAGE = 10_000;
@@ -52,3 +53,7 @@ export function pageOf(names: readonly string[], query: Query): Page {
   const end = items.at(-1);
   return { items, next: end !== undefined && from + n < names.length ? { n, last: end } : undefined };
 }
+
+/** Options of a Reply: the link to the next page, where there is one. */
+export const linked = (path: string, next: Page['next']): { readonly headers?: { readonly Link: string } } =>
+  next === undefined ? {} : { headers: { Link: nextLink(path, { n: String(next.n), last: next.last }) } };

@@ -1,5 +1,7 @@
 import { type Param, type Route, routesOf } from '../../http/route.js';
 import type { Blobs } from './blobs.js';
+import type { Catalog } from './catalog.js';
+import { discoverAll, discoverFor } from './extensions.js';
 import { MAX_MANIFEST } from './manifest.js';
 import { bareNameParam, digestParam, knownReferenceParam, nameParam, referenceParam, uploadParam } from './names.js';
 import type { ManifestChanges } from './publish.js';
@@ -15,6 +17,7 @@ export interface OciHandlers {
   readonly changes: ManifestChanges;
   readonly reads: Reads;
   readonly referrers: Referrers;
+  readonly catalog: Catalog;
   readonly tokens: Tokens;
 }
 
@@ -31,13 +34,14 @@ export const ociRoutes = (on: OciHandlers): readonly Route[] => [
   ...blobRoutes(on, '/v2', true, nameParam),
   ...uploads(on, '/v2', true, nameParam),
   ...manifests(on, '/v2', true, nameParam),
+  searching(on),
   ...general(on, '', false),
   ...blobRoutes(on, '', false, bareNameParam),
   ...uploads(on, '', false, bareNameParam),
   ...manifests(on, '', false, bareNameParam),
 ];
 
-const general = ({ tokens, reads }: OciHandlers, base: '/v2' | '', root: boolean): readonly Route[] => [
+const general = ({ tokens, catalog }: OciHandlers, base: '/v2' | '', root: boolean): readonly Route[] => [
   ...(['/', ''] as const)
     .filter((end) => base !== '' || end !== '')
     .map((end) =>
@@ -54,8 +58,20 @@ const general = ({ tokens, reads }: OciHandlers, base: '/v2' | '', root: boolean
     body: { max: 64 * 1024 },
     handler: tokens.post,
   }),
-  route({ id: 'catalog', method: 'GET', root, path: `${base}/_catalog`, params: {}, access: 'filtered', handler: reads.catalog }),
+  route({ id: 'catalog', method: 'GET', root, path: `${base}/_catalog`, params: {}, access: 'filtered', handler: catalog.list }),
+  route({
+    id: 'extensions',
+    method: 'GET',
+    root,
+    path: `${base}/_oci/ext/discover`,
+    params: {},
+    access: 'filtered',
+    handler: discoverAll,
+  }),
 ];
+
+const searching = ({ catalog }: OciHandlers): Route =>
+  route({ id: 'search', method: 'GET', root: true, path: '/v1/search', params: {}, access: 'filtered', handler: catalog.search });
 
 const blobRoutes = ({ blobs }: OciHandlers, base: '/v2' | '', root: boolean, name: Param<string>): readonly Route[] => [
   route({
@@ -89,8 +105,8 @@ const uploads = (on: OciHandlers, base: '/v2' | '', root: boolean, name: Param<s
       path: `${base}/{name}/blobs/uploads${end}`,
       params: { name },
       access: 'create',
-      package: (values, query) => {
-        const source = mountSource(query);
+      package: (values, query, prefix) => {
+        const source = mountSource(query, prefix);
         return source === undefined ? values.name : [values.name, source];
       },
       body: BLOB_BODY,
@@ -107,15 +123,8 @@ const sessions = (on: OciHandlers, base: '/v2' | '', root: boolean, name: Param<
   return [
     route({ id: 'upload-chunk', method: 'PATCH', ...shared, body: BLOB_BODY, handler: on.uploads.append }),
     route({ id: 'upload-finish', method: 'PUT', ...shared, body: BLOB_BODY, handler: on.uploads.finish }),
-    // clients ask for no more than to read or delete where they send GET or DELETE: whose the session is decides
-    route({ id: 'upload-status', method: 'GET', ...shared, access: ['create', 'read'] as const, handler: on.uploads.status }),
-    route({
-      id: 'upload-cancel',
-      method: 'DELETE',
-      ...shared,
-      access: ['create', 'delete'] as const,
-      handler: on.uploads.cancel,
-    }),
+    route({ id: 'upload-status', method: 'GET', ...shared, handler: on.uploads.status }),
+    route({ id: 'upload-cancel', method: 'DELETE', ...shared, handler: on.uploads.cancel }),
   ];
 };
 
@@ -129,6 +138,16 @@ const manifests = (on: OciHandlers, base: '/v2' | '', root: boolean, name: Param
     access: 'read',
     package: about,
     handler: on.reads.tags,
+  }),
+  route({
+    id: 'extensions-for',
+    method: 'GET',
+    root,
+    path: `${base}/{name}/_oci/ext/discover`,
+    params: { name },
+    access: 'read',
+    package: about,
+    handler: discoverFor,
   }),
   route({
     id: 'referrers',

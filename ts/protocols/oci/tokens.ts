@@ -7,7 +7,7 @@ import { json, type Reply } from '../../http/reply.js';
 import type { Call, RequestBody } from '../../http/route.js';
 import { text } from '../../lib/bytes.js';
 import type { Clock } from '../../lib/clock.js';
-import { isName } from './names.js';
+import { type AskedScopes, askedScopes, PROTOCOL } from './scopes.js';
 import type { OciState } from './state.js';
 
 type Plain<B = unknown> = Call<Record<never, never>, B, OciState>;
@@ -21,44 +21,14 @@ export interface TokenParts {
   readonly clock: Clock;
 }
 
-const PROTOCOL = 'oci';
 /** Seconds: long enough for a large layer, because clients send the header of the first request with the last one too. */
 const TTL = 3_600;
 /** Seconds that a login lives which a client keeps in the place of a password. */
 const REFRESH_TTL = 90 * 86_400;
-const MAX_SCOPES = 50;
-/** Words of the distribution scopes that mean something here. */
-const WORDS: ReadonlySet<string> = new Set(['pull', 'push', 'delete', '*']);
 
 type Get = (name: string) => string | undefined;
 
 const wrong = (): RegistryError => new RegistryError('unauthenticated', 'The credentials are not valid');
-
-/** `type:name:action,action`, split at the first and the last colon: a name may begin with a host and port. Others count for nothing. */
-function scopesOf(asked: string, repository: string): readonly string[] {
-  const first = asked.indexOf(':');
-  const last = asked.lastIndexOf(':');
-  if (first < 0 || last <= first) return [];
-  const type = asked.slice(0, first).replace(/\([^)]*\)$/, '');
-  const name = asked.slice(first + 1, last);
-  const actions = asked
-    .slice(last + 1)
-    .split(',')
-    .filter((word) => WORDS.has(word));
-  const firsts = [...new Set([PROTOCOL, repository])];
-  // the list of names is what one may read of them
-  if (type === 'registry' && name === 'catalog' && actions.includes('*')) return firsts.map((one) => `${one}:repository:*:pull`);
-  const known = type === 'repository' && isName(name);
-  return known ? firsts.flatMap((one) => actions.map((word) => `${one}:repository:${name}:${word}`)) : [];
-}
-
-/** Scopes of one request: repeated, or several in one text with blanks between them. */
-const wantedOf = (given: readonly string[], repository: string): readonly string[] =>
-  given
-    .flatMap((value) => value.split(' '))
-    .filter((value) => value !== '')
-    .slice(0, MAX_SCOPES)
-    .flatMap((value) => scopesOf(value, repository));
 
 /** Fields of a form, parsed by us or by a framework. */
 async function formOf(body: RequestBody): Promise<{ readonly get: Get; readonly all: (name: string) => readonly string[] }> {
@@ -93,10 +63,9 @@ export class Tokens {
   get = async (call: Plain): Promise<Reply> => {
     const header = call.headers.get('authorization');
     if (!call.principal && presented(header)) throw wrong();
-    const scopes = wantedOf(call.query.getAll('scope'), this.parts.repository);
     if (!call.principal) return this.anonymous();
     const refresh = call.query.get('offline_token') === 'true' ? await this.refresh(call.principal, header) : undefined;
-    return this.issue(call.principal, scopes, refresh);
+    return this.issue(call.principal, this.asked(call, call.query.getAll('scope')), refresh);
   };
 
   post = async (call: Plain<RequestBody>): Promise<Reply> => {
@@ -111,12 +80,18 @@ export class Tokens {
     if (!principal) throw wrong();
     const offline = grant === 'refresh_token' || form.get('access_type') === 'offline';
     const refresh = offline ? await this.refresh(principal, header) : undefined;
-    return this.issue(principal, wantedOf(form.all('scope'), repository), refresh);
+    return this.issue(principal, this.asked(call, form.all('scope')), refresh);
   };
 
-  private async issue(principal: Principal, scopes: readonly string[], refresh: string | undefined): Promise<Reply> {
-    const session = await this.parts.manager.exchange(principal, PROTOCOL, scopes, TTL, { empty: true });
-    return this.answer(session.token, session.ttl, session.scopes, refresh);
+  private asked(call: Plain, texts: readonly string[]): AskedScopes {
+    const { prefix, neighbours } = call;
+    return askedScopes(texts, { prefix, neighbours, repository: this.parts.repository });
+  }
+
+  private async issue(principal: Principal, asked: AskedScopes, refresh: string | undefined): Promise<Reply> {
+    const { lists } = asked;
+    const session = await this.parts.manager.exchange(principal, PROTOCOL, asked.scopes, TTL, { empty: true, lists });
+    return this.answer(session.token, session.ttl, asked.granted(session.scopes), refresh);
   }
 
   private anonymous(): Reply {
@@ -130,7 +105,7 @@ export class Tokens {
       access_token: token,
       expires_in: ttl,
       issued_at: issued,
-      scope: scopes.map((scope) => scope.slice(scope.indexOf(':') + 1)).join(' '),
+      scope: scopes.join(' '),
       ...(refresh === undefined ? {} : { refresh_token: refresh }),
     };
     return json(body, 'no-store', { headers: { Pragma: 'no-cache' } });

@@ -8,7 +8,7 @@ import { findBlob, OCTETS, storedBlob } from './blobs.js';
 import { blobChange, touchChange } from './changes.js';
 import { type Chunk, chunkOf } from './content-range.js';
 import { digestInvalid, sizeInvalid } from './errors.js';
-import { blobPath, uploadPath } from './locations.js';
+import { blobPath, type Place, uploadPath } from './locations.js';
 import { type Digest, digestOf, isName, parseAlgorithm, parseDigest, uploadUnknown } from './names.js';
 import { actorOf } from './publish.js';
 import type { OciState } from './state.js';
@@ -27,16 +27,18 @@ interface Received {
   readonly own: boolean;
 }
 
-const received = (call: { readonly baseUrl: string }, name: string, digest: string): Reply =>
-  empty(201, { Location: blobPath(call.baseUrl, name, digest), 'Docker-Content-Digest': digest });
+const received = (call: Place, name: string, digest: string): Reply =>
+  empty(201, { Location: blobPath(call, name, digest), 'Docker-Content-Digest': digest });
 
 /** `0-0` for nothing as well as for one byte: clients want an end that is not below the start. */
 const rangeOf = (offset: number): string => `0-${Math.max(0, offset - 1)}`;
 
-/** The repository from which a blob is to be mounted; what is no name is no repository. */
-export const mountSource = (query: { get(name: string): string | undefined }): string | undefined => {
+/** The repository from which a blob is to be mounted, by its own name; what is no name, or not one of ours, is no repository. */
+export const mountSource = (query: { get(name: string): string | undefined }, prefix: string): string | undefined => {
   const from = query.get('from');
-  return query.get('mount') !== undefined && from !== undefined && isName(from) ? from : undefined;
+  if (query.get('mount') === undefined || !from?.startsWith(prefix)) return undefined;
+  const name = from.slice(prefix.length);
+  return isName(name) ? name : undefined;
 };
 
 /** Uploads of blobs (distribution-spec, pushing blobs): in one request, in two, or in pieces. */
@@ -273,7 +275,7 @@ export class Uploads {
       if (chunk.byteLength > 0) throw sizeInvalid('bytes without a digest: use ?digest= or PATCH');
   }
 
-  private standing(call: { readonly baseUrl: string }, name: string, id: string, offset: number, status: 202 | 204): Reply {
-    return empty(status, { Location: uploadPath(call.baseUrl, name, id), Range: rangeOf(offset), 'Docker-Upload-UUID': id });
+  private standing(call: Place, name: string, id: string, offset: number, status: 202 | 204): Reply {
+    return empty(status, { Location: uploadPath(call, name, id), Range: rangeOf(offset), 'Docker-Upload-UUID': id });
   }
 }
