@@ -20,6 +20,8 @@ export interface WorkloadOptions {
   readonly seed: number;
   /** What package names begin with. */
   readonly prefix: string;
+  /** Begin with a meeting: at once each client publishes a version of its own through an instance of its own; when all are answered, each reads it there. */
+  readonly meeting?: boolean;
 }
 
 export interface Recorded {
@@ -93,14 +95,27 @@ class Client {
     return `1.0.${Math.max(0, begun - 3) + this.random(5)}`;
   }
 
-  private async publish(name: string): Promise<void> {
-    const version = this.version(name);
+  async meet(): Promise<void> {
+    await this.publish(`${this.run.options.prefix}0`, `0.0.${this.id}`, this.id);
+  }
+
+  async lookAround(): Promise<void> {
+    await this.read(`${this.run.options.prefix}0`, '', this.id);
+  }
+
+  private async publish(name: string, version = this.version(name), instance?: number): Promise<void> {
     this.run.begun.set(name, Math.max(this.run.begun.get(name) ?? 0, (semver.parse(version)?.patch ?? 0) + 1));
     const salt = `${this.id}-${this.run.left}`;
     const tag = this.random(3) === 0 ? 'next' : 'latest';
     const input: Input = { op: 'publish', version, shasum: shasum(tarballOf(name, version, salt)), tag };
-    await this.record(name, input, 'PUT', at(name), documentOf({ name, version, salt, tag }), ({ status }) =>
-      output(status, 403),
+    await this.record(
+      name,
+      input,
+      'PUT',
+      at(name),
+      documentOf({ name, version, salt, tag }),
+      ({ status }) => output(status, 403),
+      instance,
     );
   }
 
@@ -133,11 +148,12 @@ class Client {
     );
   }
 
-  private read(name: string, query = ''): Promise<Told | undefined> {
-    return this.record(name, { op: 'read' }, 'GET', `${at(name)}${query}`, undefined, (told) => {
+  private read(name: string, query = '', instance?: number): Promise<Told | undefined> {
+    const outcome = (told: Told): Output | undefined => {
       const seen = seenIn(told);
       return seen === undefined ? undefined : { seen };
-    });
+    };
+    return this.record(name, { op: 'read' }, 'GET', `${at(name)}${query}`, undefined, outcome, instance);
   }
 
   private async record(
@@ -147,9 +163,11 @@ class Client {
     path: string,
     body: unknown,
     outcome: (told: Told) => Output | undefined,
+    which?: number,
   ): Promise<Told | undefined> {
     const { run } = this;
-    const instance = run.options.instances[this.random(run.options.instances.length)] as Instance;
+    const { instances } = run.options;
+    const instance = instances[(which ?? this.random(instances.length)) % instances.length] as Instance;
     run.left -= 1;
     const called = performance.now();
     const told = await instance(method, path, body).catch(() => undefined);
@@ -189,6 +207,10 @@ class Run {
 export async function record(options: WorkloadOptions): Promise<Recorded> {
   const run = new Run(options);
   const clients = Array.from({ length: options.clients }, (_, id) => new Client(id, run, randomOf(options.seed * 1_000 + id)));
+  if (options.meeting) {
+    await Promise.all(clients.map((client) => client.meet()));
+    await Promise.all(clients.map((client) => client.lookAround()));
+  }
   await Promise.all(clients.map((client) => client.work()));
   return run;
 }
