@@ -125,6 +125,7 @@ export class ToySource implements PackageSource<Ruled> {
         return this.snapshot(name, this.boxes.get(name));
       },
       adopt: async () => undefined,
+      compose: async () => undefined,
       upload: () => Promise.reject(new Error('not in the toy')),
       discard: async () => undefined,
       commit: () => Promise.reject(new Error('not in the toy')),

@@ -157,6 +157,13 @@ export class FakeObjects implements ObjectStore {
     return bytes && (await this.put(repository, pkg, bytes, { max: bytes.byteLength })).key;
   }
 
+  async compose(pieces: readonly { readonly key: string }[], repository: string, pkg: string): Promise<string | undefined> {
+    const found = pieces.map(({ key }) => this.stored.get(key));
+    if (found.includes(undefined)) return undefined;
+    const whole = Buffer.concat(found as readonly Uint8Array[]);
+    return (await this.put(repository, pkg, whole, { max: whole.byteLength })).key;
+  }
+
   async delete(keys: readonly string[]): Promise<void> {
     if (this.failDelete) throw this.failDelete;
     for (const key of keys) this.stored.delete(key);

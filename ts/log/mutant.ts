@@ -13,6 +13,7 @@
  * - `skip-rescue`: objects that a floor has passed are named all the same.
  * - `collect-without-floor`: condemned objects are deleted before a floor says so.
  * - `floor-from-clock`: a collector's floor stands at "now".
+ * - `finish-unsealed`: an upload's bytes are named without a word in the session that this is going to happen.
  */
 export type Mutant =
   | 'feed-before-markers'
@@ -27,4 +28,5 @@ export type Mutant =
   | 'marker-after-create'
   | 'skip-rescue'
   | 'collect-without-floor'
-  | 'floor-from-clock';
+  | 'floor-from-clock'
+  | 'finish-unsealed';

@@ -1,8 +1,9 @@
 import type { Action } from '../auth/principal.js';
 import { forbidden, RegistryError } from '../errors/registry-error.js';
 import type { Content } from '../lib/content.js';
+import type { Digests } from '../lib/digest.js';
 import type { Committed, Decide, NewChange, Snapshot } from '../log/schema.js';
-import type { WriteBody } from '../storage/driver.js';
+import type { Piece, WriteBody } from '../storage/driver.js';
 import { packageKey } from '../storage/key.js';
 import { ObjectTooLarge } from '../storage/object-store.js';
 import type { IStorageHookContext } from './hooks.js';
@@ -68,6 +69,13 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
     if (hooks.wants('beforeGet')) await hooks.before('beforeGet', this.context('get', hookFile(file, OCTETS), from.name), signal);
     const key = await objects.copyTo(file.key, id, packageKey(this.name), signal);
     return key === undefined ? undefined : { key, size: file.size, digests: file.digests };
+  }
+
+  async compose(action: Action, pieces: readonly Piece[], digests: Digests): Promise<UploadedObject | undefined> {
+    await this.require(action);
+    const { objects, id } = this.parts;
+    const key = await objects.compose(pieces, id, packageKey(this.name), this.caller.signal);
+    return key === undefined ? undefined : { key, size: pieces.reduce((sum, { size }) => sum + size, 0), digests };
   }
 
   async discard(objects: readonly { readonly key: string }[]): Promise<void> {

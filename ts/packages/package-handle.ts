@@ -2,7 +2,7 @@ import type { Action, Principal } from '../auth/principal.js';
 import type { Content } from '../lib/content.js';
 import type { DigestAlgorithm, Digests, Hasher } from '../lib/digest.js';
 import type { CommitOptions, Committed, Decide, FeedItem, PendingObject, Snapshot } from '../log/schema.js';
-import type { WriteBody } from '../storage/driver.js';
+import type { Piece, WriteBody } from '../storage/driver.js';
 import type { IHookActor } from './hooks.js';
 
 /** What the package rule needs to know of any state: who owns it, and who may see it. */
@@ -77,6 +77,11 @@ export interface PackageHandle<S extends Ruled> {
    * can. The source's `beforeGet` has its say. Undefined: the source is gone.
    */
   adopt(action: Action, from: PackageHandle<S>, file: StoredFile): Promise<UploadedObject | undefined>;
+  /**
+   * Joins objects of this package, in this order, to a new one, without moving their bytes through here where the store can. `digests`: of all the bytes,
+   * as they were computed while the pieces came. Undefined: a piece is gone.
+   */
+  compose(action: Action, pieces: readonly Piece[], digests: Digests): Promise<UploadedObject | undefined>;
   /** Stored bytes that will not be named after all. Never throws. */
   discard(objects: readonly UploadedObject[]): Promise<void>;
   /** Commits, owners and visibility checked again against each state met. */

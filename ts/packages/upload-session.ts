@@ -3,12 +3,21 @@ import { type DigestAlgorithm, type Digests, Hasher } from '../lib/digest.js';
 import { randomId } from '../lib/ids.js';
 import { Committer } from '../log/committer.js';
 import { Log } from '../log/log.js';
+import type { Mutant } from '../log/mutant.js';
 import type { StorageDriver } from '../storage/driver.js';
 import { uploadPrefix, uploadSlot } from '../storage/key.js';
 import { withTimeLimit } from '../storage/time-limit.js';
 import type { UploadedObject } from './package-handle.js';
 import { CutBody } from './upload-body.js';
-import { chunkChange, closeChange, openChange, type UploadChunk, type UploadState, uploadSchema } from './upload-state.js';
+import {
+  chunkChange,
+  closeChange,
+  openChange,
+  sealChange,
+  type UploadChunk,
+  type UploadState,
+  uploadSchema,
+} from './upload-state.js';
 
 /** Milliseconds that a session may live: half of what an object may wait for a log to name it. */
 export const SESSION_MS = 12 * 60 * 60 * 1000;
@@ -25,6 +34,8 @@ export interface UploadSessionsOptions {
   readonly driver: StorageDriver;
   readonly runtime: Runtime;
   readonly onFault: (error: unknown, where: string) => void;
+  /** Tests only: see `Mutant`. */
+  readonly mutants?: ReadonlySet<Mutant>;
 }
 
 /** A chunk that does not begin where the upload stands. `offset`: where it does. */
@@ -77,7 +88,7 @@ export class UploadSessions {
     const [begun, snapshot] = await Promise.all([driver.stat(uploadSlot(this.options.repository, id, 0)), shared.log.refresh()]);
     const { state } = snapshot;
     const mine = state.image === image && state.by === by;
-    const alive = begun !== undefined && snapshot.broken === undefined && !state.closed && state.openedAt > 0;
+    const alive = begun !== undefined && snapshot.broken === undefined && !isOver(state);
     if (!mine || !alive || runtime.clock.now() - state.openedAt >= SESSION_MS) throw new NoSession();
     this.keep(id, shared);
     return new UploadSession(this.options, id, by, shared, () => this.kept.delete(id));
@@ -121,6 +132,8 @@ export class UploadSessions {
     return { log, committer, live: undefined };
   }
 }
+
+const isOver = ({ closed, openedAt }: UploadState): boolean => closed || openedAt === 0;
 
 /** One upload in the hands of a request. */
 export class UploadSession {
@@ -169,26 +182,55 @@ export class UploadSession {
     return this.state;
   }
 
-  /** Nothing more comes: the session is over, and its log may go. */
-  async close(): Promise<void> {
-    const { shared, options, by, id } = this;
-    this.forget();
-    const { snapshot } = await shared.committer.commit(
+  /**
+   * The bytes of `proved` are about to be named: from here on nothing comes, and nobody cancels. `first`: this call has said so, and its caller alone may
+   * name the pieces themselves; `again`: somebody has before, alive or not, and one who goes on with it names a copy. Throws `OutOfOrder` when bytes came
+   * meanwhile, `NoSession` when the session is over.
+   */
+  async seal(proved: UploadState): Promise<'first' | 'again'> {
+    const { driver, repository, mutants } = this.options;
+    if (mutants?.has('finish-unsealed')) return 'first';
+    const { result } = await this.shared.committer.commit(
       ({ state }) => {
-        if (state.closed) throw new NoSession();
-        return { changes: [closeChange(by)], result: undefined };
+        if (isOver(state)) throw new NoSession();
+        if (state.offset !== proved.offset) throw new OutOfOrder(state.offset);
+        return state.sealed
+          ? { changes: [], result: 'again' as const }
+          : { changes: [sealChange(this.by)], result: 'first' as const };
       },
       {},
       true,
     );
+    // who slept may have taken a slot of a session that was ended and removed: then entry 0 went first
+    if (!(await driver.stat(uploadSlot(repository, this.id, 0)))) throw new NoSession();
+    return result;
+  }
+
+  /** Ends it, and removes its log. The pieces are the caller's to delete: nobody names them any more. Throws `NoSession` where somebody still may. */
+  async cancel(): Promise<void> {
+    await this.shared.committer.commit(
+      ({ state }) => {
+        if (isOver(state) || state.sealed) throw new NoSession();
+        return { changes: [closeChange(this.by)], result: undefined };
+      },
+      {},
+      true,
+    );
+    await this.remove();
+  }
+
+  /** Removes the log: the session is no more. Never throws; what is left is swept later. */
+  async remove(): Promise<void> {
+    const { options, id } = this;
+    this.forget();
     const prefix = uploadPrefix(options.repository, id);
-    const slots = Array.from({ length: snapshot.position }, (_, n) => uploadSlot(options.repository, id, n));
+    const count = this.shared.log.snapshot?.position ?? 0;
+    const [first = '', ...others] = Array.from({ length: count }, (_, n) => uploadSlot(options.repository, id, n));
     try {
-      const [first, ...others] = slots;
-      if (first !== undefined) await options.driver.delete([first]);
+      if (first !== '') await options.driver.delete([first]);
       await options.driver.delete([...others, `${prefix}base`, `${prefix}delta`]);
     } catch (error) {
-      options.onFault(error, 'closing an upload');
+      options.onFault(error, 'removing an upload');
     }
   }
 
@@ -228,7 +270,7 @@ export class UploadSession {
     try {
       await this.shared.committer.commit(
         ({ state }) => {
-          if (state.closed || state.openedAt === 0) refused = new NoSession();
+          if (isOver(state) || state.sealed) refused = new NoSession();
           else if (state.offset !== chunk.offset) refused = new OutOfOrder(state.offset);
           else return { changes: [chunkChange(this.by, chunk, stored.digests)], result: undefined };
           throw refused;

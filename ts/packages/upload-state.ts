@@ -25,6 +25,8 @@ export interface UploadState {
   readonly offset: number;
   /** Of all bytes so far; undefined: none came. */
   readonly digests: Digests | undefined;
+  /** The bytes are proved and about to be named: nothing more comes, and nobody cancels. */
+  readonly sealed: boolean;
   readonly closed: boolean;
 }
 
@@ -44,6 +46,7 @@ export const chunkChange = (by: string, { key, offset, length }: UploadChunk, di
   digests: digests as Json,
 });
 
+export const sealChange = (by: string): NewChange => ({ type: 'seal', by });
 export const closeChange = (by: string): NewChange => ({ type: 'close', by });
 
 const EMPTY: UploadState = {
@@ -54,11 +57,12 @@ const EMPTY: UploadState = {
   chunks: [],
   offset: 0,
   digests: undefined,
+  sealed: false,
   closed: false,
 };
 
 export const uploadSchema: LogSchema<UploadState> = {
-  revision: 'upload.1',
+  revision: 'upload.2',
   initial: () => EMPTY,
   apply(state, change) {
     switch (change.type) {
@@ -75,6 +79,8 @@ export const uploadSchema: LogSchema<UploadState> = {
         const digests = change['digests'] as unknown as Digests;
         return { ...state, chunks: [...state.chunks, chunk], offset: chunk.offset + chunk.length, digests };
       }
+      case 'seal':
+        return { ...state, sealed: true };
       case 'close':
         return { ...state, closed: true };
       default:

@@ -2,9 +2,9 @@ import type { Runtime } from '../lib/clock.js';
 import type { ByteRange } from '../lib/content.js';
 import { Hasher } from '../lib/digest.js';
 import { randomId } from '../lib/ids.js';
-import { copyObject } from './abilities.js';
+import { composeObjects, copyObject } from './abilities.js';
 import { BodySource } from './body-source.js';
-import type { StorageDriver, StoredObject, WriteBody } from './driver.js';
+import type { Piece, StorageDriver, StoredObject, WriteBody } from './driver.js';
 import { objectKey } from './key.js';
 import { type ObjectStore, ObjectTooLarge, type PutOptions, type PutResult } from './object-store.js';
 import { StorageError } from './storage-error.js';
@@ -62,6 +62,16 @@ export class DriverObjectStore implements ObjectStore {
   async copyTo(key: string, repository: string, pkg: string, signal?: AbortSignal): Promise<string | undefined> {
     const copy = objectKey(repository, pkg, this.runtime.clock.now(), randomId(this.runtime.random));
     return (await copyObject(this.driver, key, copy, { signal })) === 'written' ? copy : undefined;
+  }
+
+  async compose(pieces: readonly Piece[], repository: string, pkg: string, signal?: AbortSignal): Promise<string | undefined> {
+    const whole = objectKey(repository, pkg, this.runtime.clock.now(), randomId(this.runtime.random));
+    const [first, ...others] = pieces;
+    const done =
+      first && others.length === 0
+        ? await copyObject(this.driver, first.key, whole, { signal })
+        : await composeObjects(this.driver, pieces, whole, { signal });
+    return done === 'written' ? whole : undefined;
   }
 
   async delete(keys: readonly string[]): Promise<void> {

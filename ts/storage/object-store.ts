@@ -1,6 +1,6 @@
 import type { ByteRange } from '../lib/content.js';
 import type { DigestAlgorithm, Digests, Hasher } from '../lib/digest.js';
-import type { StoredObject, WriteBody } from './driver.js';
+import type { Piece, StoredObject, WriteBody } from './driver.js';
 
 export interface PutOptions {
   readonly digests?: readonly DigestAlgorithm[];
@@ -34,5 +34,7 @@ export interface ObjectStore {
   copyAbove(key: string, floor: number, signal?: AbortSignal): Promise<string | undefined>;
   /** Copies to a fresh key of `pkg`, also from another package. Undefined: the source is gone. */
   copyTo(key: string, repository: string, pkg: string, signal?: AbortSignal): Promise<string | undefined>;
+  /** Joins objects to a fresh one of `pkg`. Undefined: one of them is gone. Throws a StorageError `corrupt` when one has not its size. */
+  compose(pieces: readonly Piece[], repository: string, pkg: string, signal?: AbortSignal): Promise<string | undefined>;
   delete(keys: readonly string[]): Promise<void>;
 }

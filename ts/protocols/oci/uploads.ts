@@ -1,6 +1,7 @@
 import { RegistryError } from '../../errors/registry-error.js';
 import { empty, type Reply } from '../../http/reply.js';
 import type { Call, RequestBody } from '../../http/route.js';
+import { type Digests, Hasher } from '../../lib/digest.js';
 import type { PackageHandle, UploadedObject } from '../../packages/package-handle.js';
 import { NoSession, OutOfOrder, type UploadSession, type UploadSessions } from '../../packages/upload-session.js';
 import type { UploadState } from '../../packages/upload-state.js';
@@ -19,13 +20,6 @@ type SessionCall<B> = Call<{ readonly name: string; readonly id: string }, B, Oc
 
 /** Bytes that a blob may have. */
 export const MAX_BLOB = 2 ** 40;
-
-/** Bytes that came in, not yet named by the log. */
-interface Received {
-  readonly object: UploadedObject;
-  /** Nobody else will name it: when it turns out not to be needed, it can go. */
-  readonly own: boolean;
-}
 
 const received = (call: Place, name: string, digest: string): Reply =>
   empty(201, { Location: blobPath(call, name, digest), 'Docker-Content-Digest': digest });
@@ -83,9 +77,8 @@ export class Uploads {
 
   cancel = async (call: SessionCall<unknown>): Promise<Reply> => {
     const session = await this.session(call);
-    const { chunks } = session.state;
-    await this.known(() => session.close());
-    await this.discard(call.package, chunks);
+    await this.known(() => session.cancel());
+    await this.discard(call.package, session.state.chunks);
     return empty(204);
   };
 
@@ -97,21 +90,14 @@ export class Uploads {
     const state = (await this.repeated(call, session, chunk, digest))
       ? session.state
       : await this.taken(call, session, chunk, session.state.offset === 0 ? digest : undefined);
-    const { object, own } = await this.joined(call.package, session, state, digest);
-    const kept = await this.commit(call.package, digest, { object, own }, actorOf(call)).catch(async (error: unknown) => {
+    const digests = await this.proved(call.package, session, state, digest);
+    const object = await this.joined(call.package, session, state, digests);
+    await this.commit(call.package, digest, object, actorOf(call)).catch(async (error: unknown) => {
       // refused for good: nobody will finish this one
-      if (error instanceof RegistryError && error.kind === 'forbidden') await session.close().catch(() => undefined);
+      if (error instanceof RegistryError && error.kind === 'forbidden') await this.over(call.package, session, state);
       throw error;
     });
-    const closed = await session.close().then(
-      () => true,
-      () => false,
-    );
-    if (closed)
-      await this.discard(
-        call.package,
-        state.chunks.filter(({ key }) => key !== kept),
-      );
+    await this.over(call.package, session, state);
     return received(call, call.params.name, digest.text);
   };
 
@@ -155,42 +141,37 @@ export class Uploads {
     );
   }
 
-  /** One object with all the bytes, proved to have this digest. */
-  private async joined(handle: Handle, session: UploadSession, state: UploadState, digest: Digest): Promise<Received> {
-    const { chunks, digests, offset } = state;
-    const [first, ...others] = chunks;
-    if (!first || !digests) {
-      const object = await handle.upload('create', new Uint8Array(0), { max: 0, digests: [digest.algorithm] });
-      return this.proved(handle, session, { object, own: true }, digest);
-    }
-    if (others.length === 0) {
-      const known = digests[digest.algorithm] ?? (await this.known(() => session.digest(digest.algorithm)));
-      const all = { ...digests, ...(known === undefined ? {} : { [digest.algorithm]: known }) };
-      return this.proved(handle, session, { object: { key: first.key, size: offset, digests: all }, own: false }, digest);
-    }
-    if (digests[digest.algorithm] !== undefined && digests[digest.algorithm] !== digest.hex) return this.wrong(handle, session);
-    // hashed once more on the way: what was stored is what will be served
-    const object = await this.known(() =>
-      handle.upload('create', session.bytes(chunks), { max: offset, digests: [digest.algorithm] }),
+  /** Digests of all the bytes, the announced one among them; throws when it is another. */
+  private async proved(handle: Handle, session: UploadSession, state: UploadState, { algorithm, hex }: Digest): Promise<Digests> {
+    const digests = state.digests ?? new Hasher([algorithm]).digests();
+    const known = digests[algorithm] ?? (await this.known(() => session.digest(algorithm)));
+    if (known === hex) return { ...digests, [algorithm]: known };
+    // the session is no good any more; one that somebody is finishing is left alone
+    await session.cancel().then(
+      () => this.discard(handle, session.state.chunks),
+      () => undefined,
     );
-    return this.proved(handle, session, { object, own: true }, digest);
-  }
-
-  private async proved(handle: Handle, session: UploadSession, bytes: Received, digest: Digest): Promise<Received> {
-    if (bytes.object.digests[digest.algorithm] === digest.hex) return bytes;
-    if (bytes.own) await handle.discard([bytes.object]);
-    return this.wrong(handle, session);
-  }
-
-  /** The bytes are not what was announced: the session is no good any more. */
-  private async wrong(handle: Handle, session: UploadSession): Promise<never> {
-    const { chunks } = session.state;
-    const closed = await session.close().then(
-      () => true,
-      () => false,
-    );
-    if (closed) await this.discard(handle, chunks);
     throw digestInvalid('the bytes do not have this digest');
+  }
+
+  /** One object with all the bytes, nobody else's to name: a single piece itself, or all of them joined. */
+  private async joined(handle: Handle, session: UploadSession, state: UploadState, digests: Digests): Promise<UploadedObject> {
+    const sealed = await this.known(() => session.seal(state));
+    const { chunks, offset } = state;
+    const [first, ...others] = chunks;
+    if (!first) return { ...(await handle.upload('create', new Uint8Array(0), { max: 0 })), digests };
+    if (others.length === 0 && sealed === 'first') return { key: first.key, size: offset, digests };
+    const pieces = chunks.map(({ key, length }) => ({ key, size: length }));
+    const object = await handle.compose('create', pieces, digests);
+    // another one who finishes has been faster
+    if (!object) throw uploadUnknown();
+    return object;
+  }
+
+  /** The session goes; with it pieces that were joined. A single piece is what the log may name. */
+  private async over(handle: Handle, session: UploadSession, { chunks }: UploadState): Promise<void> {
+    await session.remove();
+    if (chunks.length > 1) await this.discard(handle, chunks);
   }
 
   private async whole(call: StartCall, digest: Digest): Promise<Reply> {
@@ -200,7 +181,7 @@ export class Uploads {
       await handle.discard([object]);
       throw digestInvalid('the bytes do not have this digest');
     }
-    await this.commit(handle, digest, { object, own: true }, actorOf(call));
+    await this.commit(handle, digest, object, actorOf(call));
     return received(call, call.params.name, digest.text);
   }
 
@@ -216,12 +197,12 @@ export class Uploads {
       throw error;
     });
     if (!object) return false;
-    await this.commit(handle, digest, { object, own: true }, actorOf(call));
+    await this.commit(handle, digest, object, actorOf(call));
     return true;
   }
 
-  /** Answers the key under which the blob is kept: it may have been here before. */
-  private async commit(handle: Handle, { text, algorithm, hex }: Digest, { object, own }: Received, by: string): Promise<string> {
+  /** Names the object, unless the blob has been here before; then the object goes. */
+  private async commit(handle: Handle, { text, algorithm, hex }: Digest, object: UploadedObject, by: string): Promise<void> {
     const { size, digests } = object;
     const { result } = await handle.commit(
       'create',
@@ -237,8 +218,7 @@ export class Uploads {
         visible: 'named',
       },
     );
-    if (own && result !== object.key) await handle.discard([object]);
-    return result;
+    if (result !== object.key) await handle.discard([object]);
   }
 
   private async session(call: SessionCall<unknown>): Promise<UploadSession> {
