@@ -33,6 +33,7 @@ export class OciMachine {
     this.write('storage.conf', STORAGE(this.home));
     this.write('containers.conf', CONTAINERS(this.home));
     this.write('registries.conf', '');
+    this.write('auth.json', '{"auths":{}}');
     this.write('.config/containers/policy.json', '{"default":[{"type":"insecureAcceptAnything"}]}');
   }
 
