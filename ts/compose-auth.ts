@@ -2,6 +2,7 @@ import type { Accounts } from './auth/accounts.js';
 import { type EnsuredAdmin, ensureAdmin } from './auth/admin.js';
 import { AuthManager, type TokenSwitch } from './auth/auth-manager.js';
 import { DirectoryAccounts } from './auth/directory-accounts.js';
+import { Organisations } from './auth/organisations.js';
 import { ProviderAccounts } from './auth/provider-accounts.js';
 import { DefaultAuthProvider } from './auth/providers/tokens.js';
 import { deriveKeys, type Keys } from './auth/secret.js';
@@ -41,6 +42,8 @@ export interface OpenAuth {
 }
 
 const USER_CACHE_BYTES = 8 * 1024 * 1024;
+/** Milliseconds for the house's own provider: longer than its storage takes to say that it does not answer, which is no answer about the caller. */
+const OWN_DEADLINE = 20_000;
 
 /** Users, tokens and the manager in front of them; or the application's own provider behind the same manager. Throws `ConfigError`s. */
 export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
@@ -59,7 +62,8 @@ export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
   const directory = new UserDirectory({ space, keys, runtime });
   const service = config.auth?.ociTokens?.service;
   const provider = new DefaultAuthProvider({ directory, ...(service === undefined ? {} : { service }) });
-  const manager = managerOf(parts, provider);
+  const organisations = new Organisations(directory);
+  const manager = managerOf(parts, provider, organisations);
   const accounts = new DirectoryAccounts(provider, { selfRegistration: config.auth?.selfRegistration === true });
   const close = async (): Promise<void> => {
     await manager.close();
@@ -92,9 +96,12 @@ const usersSpace = ({ runtime, maxStaleness, onFault }: AuthParts, driver: Stora
 function managerOf(
   { config, runtime, onFault }: AuthParts,
   provider: ConstructorParameters<typeof AuthManager>[0]['provider'],
+  organisations?: Organisations,
 ): AuthManager {
   return new AuthManager({
     provider,
+    ...(provider === config.authProvider ? {} : { deadline: OWN_DEADLINE }),
+    ...(organisations ? { organisations } : {}),
     runtime,
     tokens: tokenSwitches(config.auth ?? {}),
     onProblem: ({ error, call, problem }) =>

@@ -183,7 +183,7 @@ describe('web login', () => {
       retryAfter: expect.any(Number),
     });
     expect(other.accounts.loginSessions.pending(login, 'npm')).toEqual({ expiresAt });
-    await other.accounts.approveLogin(login, 'npm', 'bob', password);
+    await other.accounts.approveLogin(login, 'npm', { name: 'bob', password });
     const polled = await accounts.loginSessions.poll(done, 'npm');
     if (polled.status !== 'done') throw new Error('still pending');
     expect(await manager.validateToken(polled.token, 'npm')).toMatchObject({ userId: bob.id, protocol: 'npm' });
@@ -195,7 +195,7 @@ describe('web login', () => {
     const { accounts, another, directory, bob } = await scene();
     const instances = await Promise.all(Array.from({ length: 4 }, () => another()));
     const { login, done } = accounts.loginSessions.start('npm');
-    await accounts.approveLogin(login, 'npm', 'bob', password);
+    await accounts.approveLogin(login, 'npm', { name: 'bob', password });
     const polls = await Promise.allSettled(
       Array.from({ length: 16 }, (_, n) => (instances[n % 4] as (typeof instances)[0]).accounts.loginSessions.poll(done, 'npm')),
     );
@@ -206,10 +206,10 @@ describe('web login', () => {
   it("the page's text fetches nothing, the client's approves nothing", async () => {
     const { accounts } = await scene();
     const { login, done } = accounts.loginSessions.start('npm');
-    await expect(accounts.approveLogin(done, 'npm', 'bob', password)).rejects.toMatchObject({ kind: 'not_found' });
-    await accounts.approveLogin(login, 'npm', 'bob', password);
+    await expect(accounts.approveLogin(done, 'npm', { name: 'bob', password })).rejects.toMatchObject({ kind: 'not_found' });
+    await accounts.approveLogin(login, 'npm', { name: 'bob', password });
     await expect(accounts.loginSessions.poll(login, 'npm')).rejects.toMatchObject({ kind: 'not_found' });
-    await expect(accounts.approveLogin(login, 'npm', 'bob', password)).rejects.toMatchObject({ kind: 'conflict' });
+    await expect(accounts.approveLogin(login, 'npm', { name: 'bob', password })).rejects.toMatchObject({ kind: 'conflict' });
     expect((await accounts.loginSessions.poll(done, 'npm')).status).toBe('done');
   });
 
@@ -228,7 +228,7 @@ describe('web login', () => {
     expect((await accounts.loginSessions.poll(done, 'npm')).status).toBe('pending');
     clock.time += 1;
     await expect(accounts.loginSessions.poll(done, 'npm')).rejects.toMatchObject({ kind: 'not_found' });
-    await expect(accounts.approveLogin(login, 'npm', 'bob', password)).rejects.toMatchObject({ kind: 'not_found' });
+    await expect(accounts.approveLogin(login, 'npm', { name: 'bob', password })).rejects.toMatchObject({ kind: 'not_found' });
     expect(accounts.loginSessions.pending(login, 'npm')).toBeUndefined();
   });
 
@@ -241,7 +241,9 @@ describe('web login', () => {
       ['nobody', password],
       ['bob', 'ent_x_y'],
     ] as const) {
-      await expect(accounts.approveLogin(login, 'npm', name, given)).rejects.toMatchObject({ kind: 'unauthenticated' });
+      await expect(accounts.approveLogin(login, 'npm', { name, password: given })).rejects.toMatchObject({
+        kind: 'unauthenticated',
+      });
     }
     expect(await dump()).toBe(before);
     expect((await accounts.loginSessions.poll(done, 'npm')).status).toBe('pending');
@@ -251,7 +253,7 @@ describe('web login', () => {
     const { accounts, directory, bob, manager } = await scene();
     const narrow = await directory.createToken(bob.id, { scopes: ['npm:package:x:write'], ttl: 600 });
     const { login, done } = accounts.loginSessions.start('npm');
-    await accounts.approveLogin(login, 'npm', '', narrow.token);
+    await accounts.approveLogin(login, 'npm', { name: '', password: narrow.token });
     const polled = await accounts.loginSessions.poll(done, 'npm');
     if (polled.status !== 'done') throw new Error('still pending');
     expect(await manager.validateToken(polled.token)).toMatchObject({
@@ -265,7 +267,7 @@ describe('web login', () => {
   it('A17: a user disabled between approving and fetching gets nothing', async () => {
     const { accounts, directory, bob } = await scene();
     const { login, done } = accounts.loginSessions.start('npm');
-    await accounts.approveLogin(login, 'npm', 'bob', password);
+    await accounts.approveLogin(login, 'npm', { name: 'bob', password });
     await directory.setDisabled(bob.id, true);
     await expect(accounts.loginSessions.poll(done, 'npm')).rejects.toMatchObject({ kind: 'forbidden' });
     await directory.setDisabled(bob.id, false);

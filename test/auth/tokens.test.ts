@@ -41,7 +41,7 @@ describe('tokens', () => {
     secrets.push((await accounts.login('bob', planted[0] ?? '', { protocol: 'npm' })).token);
     secrets.push(await manager.createOciToken(bob.id, ['oci:repository:x:pull'], 300));
     const { login, done } = accounts.loginSessions.start('npm');
-    await accounts.approveLogin(login, 'npm', 'bob', planted[0] ?? '');
+    await accounts.approveLogin(login, 'npm', { name: 'bob', password: planted[0] ?? '' });
     const polled = await accounts.loginSessions.poll(done, 'npm');
     if (polled.status === 'done') secrets.push(polled.token);
     await directory.setPassword(bob.id, planted[1] ?? '');

@@ -3,7 +3,7 @@ import type { Runtime } from '../lib/clock.js';
 import { addressIn } from './cidr.js';
 import { type Credentials, readAuthorization } from './credentials.js';
 import { GuardedProvider, type ProviderProblem, type Waiting } from './guarded-provider.js';
-import type { Action, Gate, IdentifyContext, Principal, Resource } from './principal.js';
+import type { Action, Gate, IdentifyContext, OrganisationRights, Principal, Resource } from './principal.js';
 import type { IAuthCredentials, IAuthProvider, IAuthToken, ITokenOptions } from './provider.js';
 import { actionsOf, formatScopes, intersectScopes, MAX_SCOPES, parseScope } from './scope.js';
 
@@ -19,6 +19,8 @@ export interface AuthManagerOptions {
   readonly deadline?: number;
   /** By protocol; absent: enabled. */
   readonly tokens?: Readonly<Record<string, TokenSwitch | undefined>>;
+  /** Who may do what in the scopes of organisations; absent: there are none. */
+  readonly organisations?: { rights(name: string): Promise<OrganisationRights | undefined> };
   /** Hears of a provider that throws, hangs or lies. */
   readonly onProblem?: (problem: ProviderProblem) => void;
 }
@@ -188,6 +190,14 @@ export class AuthManager implements Gate {
       return false;
     const { protocol, type, repository } = resource;
     return this.guarded.authorizeEvery(principal?.token ?? null, `${protocol}:${type}`, action, repository);
+  }
+
+  async confirm(principal: Principal, code: string): Promise<boolean> {
+    return code.length <= 512 && this.guarded.confirm(principal.token, code);
+  }
+
+  async organisation(name: string): Promise<OrganisationRights | undefined> {
+    return this.options.organisations?.rights(name);
   }
 
   /** A user's public name and address; null when the provider knows none. */

@@ -1,10 +1,13 @@
 import { forbidden, notFound, RegistryError } from '../errors/registry-error.js';
-import type { Accounts, LoginOptions, TokenRequest } from './accounts.js';
+import type { Accounts, FactorRequest, FactorStatus, LoginCredentials, LoginOptions, TokenRequest } from './accounts.js';
+import type { ConfirmSessions } from './confirm-sessions.js';
 import { LoginSessions } from './login-sessions.js';
+import { Organisations } from './organisations.js';
 import type { Principal } from './principal.js';
 import type { IAuthToken, IUserProfile } from './provider.js';
 import type { DefaultAuthProvider } from './providers/tokens.js';
 import { parseScope, scopeAllows } from './scope.js';
+import { codeNeeded, type SecondFactors } from './second-factors.js';
 import { digestToken, looksLikeToken } from './token-format.js';
 import type { MadeToken, UserDirectory } from './user-directory.js';
 import type { TokenInfo } from './user-state.js';
@@ -31,6 +34,9 @@ function managesAccount(token: IAuthToken): boolean {
 /** Accounts over the registry's own users. */
 export class DirectoryAccounts implements Accounts {
   readonly loginSessions: LoginSessions;
+  readonly confirmSessions: ConfirmSessions;
+  readonly organisations: Organisations;
+  private readonly factors: SecondFactors;
   private readonly provider: DefaultAuthProvider;
   private readonly directory: UserDirectory;
   private readonly selfRegistration: boolean;
@@ -39,7 +45,10 @@ export class DirectoryAccounts implements Accounts {
     this.provider = provider;
     this.directory = provider.directory;
     this.selfRegistration = selfRegistration;
+    this.factors = provider.secondFactors;
+    this.confirmSessions = provider.confirmSessions;
     this.loginSessions = new LoginSessions(provider.directory);
+    this.organisations = new Organisations(provider.directory);
   }
 
   async whoami(principal: Principal): Promise<IUserProfile> {
@@ -59,11 +68,12 @@ export class DirectoryAccounts implements Accounts {
   async login(
     name: string,
     password: string,
-    { protocol, email, readonly }: LoginOptions,
+    { protocol, email, readonly, code }: LoginOptions,
   ): Promise<{ token: string; created: boolean }> {
     const created = await this.register(name, password, email);
     const userId = created ?? (await this.provider.authenticate({ username: name, password }));
     if (userId === null) throw badCredentials();
+    await this.requireCode(userId, code);
     const asked = { name: `${protocol} login`, protocol, ...(readonly === undefined ? {} : { readonly }) };
     return { token: (await this.directory.createToken(userId, asked)).token, created: created !== undefined };
   }
@@ -80,9 +90,13 @@ export class DirectoryAccounts implements Accounts {
     }
   }
 
-  async createToken(principal: Principal, { password, ...asked }: TokenRequest): Promise<MadeToken> {
+  async createToken(principal: Principal, { password, code, ...asked }: TokenRequest): Promise<MadeToken> {
     this.requireAccount(principal);
     if (password !== undefined) await this.requirePassword(principal, password);
+    if (asked.automation && !(await this.factorInForce(principal.userId)))
+      throw forbidden('A token that bypasses two-factor authentication can be made only by who has it');
+    // One that is made with another is no more than that one, and dies with it.
+    if (password !== undefined || asked.automation) await this.requireCode(principal.userId, code);
     const alone = password !== undefined || principal.tokenId === undefined;
     return this.directory.createToken(principal.userId, asked, alone ? {} : { presented: principal.token });
   }
@@ -109,14 +123,52 @@ export class DirectoryAccounts implements Accounts {
     await this.directory.setEmail(principal.userId, email, principal.userId);
   }
 
-  async approveLogin(login: string, protocol: string, name: string, password: string): Promise<void> {
+  async secondFactor({ userId }: Principal): Promise<FactorStatus | undefined> {
+    const user = await this.directory.get(userId);
+    const known = user?.secondFactor ?? user?.pendingFactor;
+    return known && { mode: known.mode, pending: user?.secondFactor === undefined };
+  }
+
+  async changeSecondFactor(principal: Principal, { password, mode, code }: FactorRequest): Promise<string | undefined> {
+    const { userId } = principal;
+    this.requireAccount(principal);
+    await this.requirePassword(principal, password);
+    if (mode !== 'disable' && !(await this.factorInForce(userId))) return this.factors.begin(userId, mode);
+    await this.requireCode(userId, code);
+    if (mode === 'disable') await this.factors.disable(userId);
+    else await this.factors.setMode(userId, mode);
+    return undefined;
+  }
+
+  async finishSecondFactor(principal: Principal, code: string): Promise<readonly string[]> {
+    this.requireAccount(principal);
+    return this.factors.finish(principal.userId, code);
+  }
+
+  async confirm(principal: Principal, code: string | undefined): Promise<void> {
+    this.requireAccount(principal);
+    await this.requireCode(principal.userId, code);
+  }
+
+  private async factorInForce(userId: string): Promise<boolean> {
+    return (await this.directory.get(userId))?.secondFactor !== undefined;
+  }
+
+  private async requireCode(userId: string, code: string | undefined): Promise<void> {
+    if (!(await this.factorInForce(userId))) return;
+    if (code === undefined || !(await this.provider.confirm({ userId, scopes: [] }, code))) throw codeNeeded();
+  }
+
+  async approveLogin(login: string, protocol: string, { name, password, code }: LoginCredentials): Promise<void> {
     const presented = await this.provider.validateToken(password, protocol);
     if (presented) {
       if (presented.cidr || presented.tokenId?.startsWith('jwt-')) throw badCredentials();
+      await this.requireCode(presented.userId, code);
       return this.loginSessions.approve(login, protocol, { userId: presented.userId, presented });
     }
     const userId = await this.provider.authenticate({ username: name, password });
     if (userId === null) throw badCredentials();
+    await this.requireCode(userId, code);
     return this.loginSessions.approve(login, protocol, { userId });
   }
 

@@ -43,7 +43,7 @@ const optional = (value: unknown, right: (value: unknown) => boolean): boolean =
 function isToken(value: unknown): value is IAuthToken {
   if (typeof value !== 'object' || value === null) return false;
   const given = value as Readonly<Record<keyof IAuthToken, unknown>>;
-  const { userId, scopes, readonly, tokenId, expiresAt, protocol, cidr, ceiling, lists } = given;
+  const { userId, scopes, readonly, tokenId, expiresAt, protocol, cidr, ceiling, lists, secondFactor, unattended } = given;
   return (
     isText(userId, 256) &&
     texts(scopes, 1_000) &&
@@ -53,7 +53,9 @@ function isToken(value: unknown): value is IAuthToken {
     optional(expiresAt, (time) => typeof time === 'number' && !Number.isNaN(time)) &&
     optional(protocol, (name) => isText(name, 60)) &&
     optional(cidr, (ranges) => texts(ranges, 100) && ranges.every(isCidr)) &&
-    optional(ceiling, (most) => texts(most, 1_000))
+    optional(ceiling, (most) => texts(most, 1_000)) &&
+    optional(secondFactor, (when) => when === 'logins' || when === 'changes') &&
+    optional(unattended, (kind) => kind === 'token' || kind === 'workload')
   );
 }
 
@@ -101,6 +103,13 @@ export class GuardedProvider {
       this.onProblem({ call: 'authorizeEvery', problem: 'threw', error });
       return false;
     }
+  }
+
+  /** Any doubt is false. */
+  async confirm(token: IAuthToken, code: string): Promise<boolean> {
+    const { provider } = this;
+    if (!provider.confirm) return false;
+    return (await this.ask('confirm', async () => provider.confirm?.(token, code), isBoolean, false)) === true;
   }
 
   async defaultScopes(userId: string, waiting?: Waiting): Promise<readonly string[] | null> {

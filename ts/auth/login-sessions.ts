@@ -2,7 +2,8 @@ import { notFound, RegistryError } from '../errors/registry-error.js';
 import { base32 } from '../lib/bytes.js';
 import { limitsOf } from './mint.js';
 import type { IAuthToken } from './provider.js';
-import { hmac, sameBytes } from './secret.js';
+import { hmac } from './secret.js';
+import { readText, signText } from './signed-text.js';
 import { type UserDirectory, userChange } from './user-directory.js';
 import type { LoginGrant } from './user-state.js';
 import { loginIdentity } from './users.js';
@@ -109,21 +110,14 @@ export class LoginSessions {
     return base32(hmac(this.directory.keys.login, `id:${secret}`).subarray(0, 20));
   }
 
-  private mac(part: Part, protocol: string, expires: string, value: string): string {
-    return base32(hmac(this.directory.keys.login, `${part}:${protocol}:${expires}:${value}`).subarray(0, 20));
-  }
-
   private sign(part: Part, protocol: string, expiresAt: number, value: string): string {
-    const expires = expiresAt.toString(36);
-    return `${expires}-${value}-${this.mac(part, protocol, expires, value)}`;
+    return signText(this.directory.keys, `${part}:${protocol}`, expiresAt, [value]);
   }
 
   private read(part: Part, protocol: string, text: string): { readonly value: string; readonly expiresAt: number } | undefined {
-    const match = /^([0-9a-z]{1,11})-([a-z2-7]{32})-([a-z2-7]{32})$/.exec(text);
-    if (!match) return undefined;
-    const [, expires = '', value = '', mac = ''] = match;
-    if (!sameBytes(Buffer.from(mac), Buffer.from(this.mac(part, protocol, expires, value)))) return undefined;
-    const expiresAt = Number.parseInt(expires, 36);
-    return expiresAt > this.directory.runtime.clock.now() ? { value, expiresAt } : undefined;
+    const { keys, runtime } = this.directory;
+    const read = readText(keys, `${part}:${protocol}`, text, runtime.clock.now());
+    const [value, ...others] = read?.fields ?? [];
+    return read && value !== undefined && others.length === 0 ? { value, expiresAt: read.expiresAt } : undefined;
   }
 }

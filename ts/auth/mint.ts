@@ -13,6 +13,8 @@ export interface NewToken {
   /** Seconds from now. */
   readonly ttl?: number;
   readonly protocol?: string;
+  /** For machines: see `TokenRecord.automation`. */
+  readonly automation?: boolean;
   /** It may turn out to open nothing: sessions that only say who somebody is. */
   readonly empty?: boolean;
 }
@@ -22,6 +24,7 @@ export interface Limits extends LoginGrant {
   readonly scopes: readonly string[];
   readonly readonly: boolean;
   readonly protocol?: string;
+  readonly automation?: true;
 }
 
 const LONGEST_TTL = 10 * 366 * 86_400;
@@ -79,6 +82,7 @@ export function limitsOf(
   return {
     scopes,
     readonly: asked.readonly === true || presented?.readonly === true,
+    ...(asked.automation ? { automation: true } : {}),
     ...(protocol === undefined ? {} : { protocol }),
     ...(cidr === undefined ? {} : { cidr }),
     ...(ends.length === 0 ? {} : { expires: Math.min(...ends) }),

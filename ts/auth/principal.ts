@@ -23,6 +23,13 @@ export interface Principal {
   readonly token: IAuthToken;
 }
 
+/** What an organisation gives one of its members, or somebody else (`none`), on one package; each includes those before it. */
+export type Rights = 'none' | 'read' | 'write' | 'admin';
+
+export interface OrganisationRights {
+  rightsOf(userId: string, resource: Pick<Resource, 'repository' | 'name'>): Rights;
+}
+
 /** The questions that the pipeline asks. `AuthManager` answers them; a provider that throws, hangs or lies means no. */
 export interface Gate {
   /**
@@ -36,6 +43,10 @@ export interface Gate {
   wider?(principal: Principal): Principal | undefined;
   /** True: `allows` would say yes to every name of this kind. False or absent: not known without asking about each. */
   allowsEvery?(principal: Principal | undefined, resource: Omit<Resource, 'name'>, action: Action): boolean;
+  /** True: a one-time password of this caller, which is used up now. Throws `rate_limited` after too many wrong ones. Absent: nobody has any. */
+  confirm?(principal: Principal, code: string): Promise<boolean>;
+  /** The organisation that has this scope, as of now; undefined: none has it. */
+  organisation?(name: string): Promise<OrganisationRights | undefined>;
   /** True when owners of an existing package are the only ones (beside admins) who may change it. */
   readonly enforceOwners: boolean;
 }

@@ -3,10 +3,13 @@ import { type Accounts, type LoginOptions, notOffered } from './accounts.js';
 import type { AuthManager } from './auth-manager.js';
 import type { Principal } from './principal.js';
 import type { IAuthProvider, IUserProfile } from './provider.js';
+import { codeNeeded } from './second-factors.js';
 
 /** Accounts over a provider that the embedding application wrote: what `IAuthProvider` can do, and no more. */
 export class ProviderAccounts implements Accounts {
   readonly loginSessions: undefined = undefined;
+  readonly confirmSessions: undefined = undefined;
+  readonly organisations: undefined = undefined;
   private readonly manager: AuthManager;
   private readonly provider: IAuthProvider;
 
@@ -58,6 +61,21 @@ export class ProviderAccounts implements Accounts {
   async setEmail(): Promise<never> {
     throw notOffered('Changing an address');
   }
+  async secondFactor(): Promise<undefined> {
+    return undefined;
+  }
+  async changeSecondFactor(): Promise<never> {
+    throw notOffered('Two-factor authentication');
+  }
+  async finishSecondFactor(): Promise<never> {
+    throw notOffered('Two-factor authentication');
+  }
+
+  async confirm(principal: Principal, code: string | undefined): Promise<void> {
+    if (principal.token.secondFactor === undefined) return;
+    if (code === undefined || !(await this.manager.confirm(principal, code))) throw codeNeeded();
+  }
+
   async approveLogin(): Promise<never> {
     throw notOffered('Web login');
   }

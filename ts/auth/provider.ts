@@ -24,6 +24,10 @@ export interface IAuthToken {
   readonly ceiling?: readonly string[];
   /** Of a session: lists of names show what `ceiling` reads, whatever else the session opens. */
   readonly lists?: boolean;
+  /** The user has a second factor, asked for at logins only or also with every change. What a code is worth, `confirm` says. Absent: none. */
+  readonly secondFactor?: 'logins' | 'changes';
+  /** Nobody is there to type a code: a token made for machines, or a build that has proved which one it is. Absent: a person's. */
+  readonly unattended?: 'token' | 'workload';
 }
 
 export interface ITokenOptions {
@@ -33,6 +37,8 @@ export interface ITokenOptions {
   readonly ttl?: number;
   readonly name?: string;
   readonly cidr?: readonly string[];
+  /** For a build that has proved which one it is (`createSession`). */
+  readonly workload?: boolean;
   /** The session is to show names in lists (`IAuthToken.lists`). */
   readonly lists?: boolean;
   /** The token that asks for this one: what is made is never more, nor lives longer, and dies with it. */
@@ -74,6 +80,11 @@ export interface IAuthProvider {
   defaultScopes?(userId: string): Promise<readonly string[] | null>;
   /** A short-lived token (seconds) that need not be stored: `docker login`'s. Default: `createToken` with that `ttl`. */
   createSession?(userId: string, protocol: string, options: ITokenOptions & { readonly ttl: number }): Promise<string>;
+  /**
+   * True: `code` is a one-time password of the token's user, and was not used before. Without this method nobody has a second factor, and what needs a code
+   * is refused.
+   */
+  confirm?(token: IAuthToken, code: string): Promise<boolean>;
   /** Stops what goes on behind answers. */
   close?(): Promise<void>;
 }

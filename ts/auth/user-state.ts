@@ -1,4 +1,6 @@
+import type { Organisation } from './organisation-state.js';
 import type { PasswordRecord } from './passwords.js';
+import type { FactorFields } from './second-factor-state.js';
 
 /** A token as it is stored: never the token itself. Times are milliseconds since the epoch. */
 export interface TokenRecord {
@@ -19,9 +21,11 @@ export interface TokenRecord {
   readonly parent?: string;
   /** Given by the operator's configuration. */
   readonly operator?: true;
+  /** For machines: changes of packages need no one-time password, changes of the account do. */
+  readonly automation?: true;
 }
 
-export interface UserRecord {
+export interface UserRecord extends FactorFields {
   /** `userIdOf(name)`. */
   readonly id: string;
   /** Empty after the person was erased. */
@@ -56,11 +60,12 @@ export interface LoginGrant {
   readonly parent?: string;
 }
 
-/** State of one log of `~users`: a user's, or a web login's. */
+/** State of one log of `~users`: a user's, an organisation's, or a web login's. */
 export interface UserState {
   readonly identity: string;
   readonly user: UserRecord | undefined;
   readonly login: LoginRecord | undefined;
+  readonly organisation?: Organisation;
 }
 
 /** A token as lists show it. */

@@ -1,6 +1,7 @@
 /**
- * The logs of the space `~users`. A user's identity string is the user id (`userIdOf`), a web login's is `login-<id>`; both are their own folder
- * names, so that neither keys nor feed ever hold a person's name or address: those stand in changes, which can be erased.
+ * The logs of the space `~users`. A user's identity string is the user id (`userIdOf`), a web login's is `login-<id>`, that of a confirmation by browser
+ * `confirm-<id>`, an organisation's `org-<hash of its name>`; all are their own folder names, so that neither keys nor feed ever hold a person's name or
+ * address: those stand in changes, which can be erased.
  *
  *     user     {name, email?, admin, password?}          must come first
  *     profile  {email | null}          password {password}
@@ -11,12 +12,16 @@
  *     unjwt    {jti, expires}
  *     login    {user, expires, grant}  must come first
  *     claimed  {}
+ *
+ * `factor-…` changes are those of `second-factor-state.ts`, `org…` those of `organisation-state.ts`.
  */
 
 import { text, utf8 } from '../lib/bytes.js';
 import type { Json } from '../lib/json.js';
 import { type Change, type LogSchema, UnknownChange } from '../log/schema.js';
+import { applyOrganisation, decodeOrganisation, encodeOrganisation, type StoredOrganisation } from './organisation-state.js';
 import type { PasswordRecord } from './passwords.js';
+import { applyFactor } from './second-factor-state.js';
 import { isLive, type LoginGrant, type LoginRecord, type TokenRecord, type UserRecord, type UserState } from './user-state.js';
 
 export const USERS_SPACE = '~users';
@@ -25,6 +30,7 @@ export const USERS_SPACE = '~users';
 export const userLogKey = (identity: string): string => identity;
 
 export const loginIdentity = (id: string): string => `login-${id}`;
+export const confirmIdentity = (id: string): string => `confirm-${id}`;
 
 /** Tokens that one user may have at a time. */
 export const MAX_TOKENS = 1_000;
@@ -110,8 +116,15 @@ function changeUser(user: UserRecord, change: Change): UserRecord {
     case 'unjwt':
       return withRevoked(user, fields['jti'] as string, fields['expires'] as number, change.at);
     default:
-      throw new UnknownChange(`users: ${change.type}`);
+      return withFactor(user, change);
   }
+}
+
+function withFactor(user: UserRecord, change: Change): UserRecord {
+  const fields = applyFactor(user, change);
+  if (!fields) throw new UnknownChange(`users: ${change.type}`);
+  const { secondFactor: _one, pendingFactor: _two, wrongCodes: _three, ...rest } = user;
+  return { ...rest, ...fields };
 }
 
 function apply(state: UserState, change: Change): UserState {
@@ -124,6 +137,8 @@ function apply(state: UserState, change: Change): UserState {
     if (change.type !== 'claimed') throw new UnknownChange(`users: ${change.type}`);
     return { ...state, login: { ...state.login, claimed: true } };
   }
+  const organisation = applyOrganisation(state.organisation, change);
+  if (organisation) return { ...state, organisation };
   if (!state.user) throw new UnknownChange(`users: ${change.type} before user`);
   return { ...state, user: changeUser(state.user, change) };
 }
@@ -131,43 +146,56 @@ function apply(state: UserState, change: Change): UserState {
 interface Stored {
   readonly identity: string;
   readonly login?: LoginRecord;
+  readonly organisation?: StoredOrganisation;
   readonly user?: Omit<UserRecord, 'tokens' | 'revoked'> & {
     readonly tokens: readonly TokenRecord[];
     readonly revoked: readonly (readonly [string, number])[];
   };
 }
 
-function encode({ identity, user, login }: UserState): Uint8Array {
+function encode({ identity, user, login, organisation }: UserState): Uint8Array {
   const stored: Stored = {
     identity,
     ...(login ? { login } : {}),
+    ...(organisation ? { organisation: encodeOrganisation(organisation) } : {}),
     ...(user ? { user: { ...user, tokens: [...user.tokens.values()], revoked: [...user.revoked] } } : {}),
   };
   return utf8(JSON.stringify(stored));
 }
 
 function decode(bytes: Uint8Array): UserState {
-  const { identity, user, login } = JSON.parse(text(bytes)) as Stored;
+  const { identity, user, login, organisation } = JSON.parse(text(bytes)) as Stored;
   return {
     identity,
     login,
+    ...(organisation ? { organisation: decodeOrganisation(organisation) } : {}),
     user: user && { ...user, tokens: new Map(user.tokens.map((token) => [token.id, token])), revoked: new Map(user.revoked) },
   };
 }
 
 function redact(change: Change): Change {
-  const { name: _name, email: _email, password: _password, grant: _grant, token, ...kept } = change;
+  const {
+    name: _name,
+    email: _email,
+    password: _password,
+    grant: _grant,
+    secret: _secret,
+    recovery: _recovery,
+    ...rest
+  } = change;
+  const { token, ...kept } = rest;
   // A token's own name may be a person's; without its hash it opens nothing.
   return token === undefined ? (kept as Change) : ({ ...kept, token: null } as Change);
 }
 
 export const userSchema: LogSchema<UserState> = {
-  revision: 'users-1',
+  revision: 'users-2',
   initial: (identity) => ({ identity, user: undefined, login: undefined }),
   apply,
   encode,
   decode,
-  weigh: ({ user }) => 400 + (user ? user.tokens.size * 600 + user.revoked.size * 80 : 0),
+  weigh: ({ user, organisation }) =>
+    400 + (user ? user.tokens.size * 600 + user.revoked.size * 80 : 0) + (organisation?.weight ?? 0),
   // No name: the feed cannot be erased.
   summarise: ({ user }): Json | undefined => user && { admin: user.admin, disabled: user.disabled },
   redact,

@@ -1,12 +1,14 @@
-import type { Action } from '../auth/principal.js';
+import type { Action, Rights } from '../auth/principal.js';
 import { forbidden, notFound, RegistryError } from '../errors/registry-error.js';
 import type { Caller, PackageHandle, PackageSource, Ruled } from '../packages/package-handle.js';
-import { grantsFor, permits } from '../packages/policy.js';
+import { asksRights, grantsFor, permits, type Standing } from '../packages/policy.js';
 import type { ErrorFormat } from './plugin.js';
 import type { Listing, Route } from './route.js';
 
 /** A caller who may know without being asked name by name. */
 export interface Asker extends Caller {
+  /** `listed`: for one of many names of a list. */
+  rights?(name: string, listed?: boolean): Promise<Rights | undefined>;
   /** True: every name would be granted for reading. */
   readsEvery?(): boolean;
   /** As they could be with another session of theirs. */
@@ -51,16 +53,34 @@ async function grantedOf(caller: Caller, name: string, actions: readonly Action[
   return new Set(asked.filter((_, at) => answers[at]));
 }
 
-/** May this caller do any of that, with these grants, to a package with this rule? */
+/** May this caller do any of that, with these grants, to a package with this rule? A promise only where an organisation may have a say. */
 function permitted(
-  entry: Pick<Entry, 'caller' | 'source'>,
+  { caller, source: { anonymousRead } }: Pick<Entry, 'caller' | 'source'>,
+  name: string,
   granted: ReadonlySet<Action>,
   actions: readonly Action[],
   rule: Ruled | undefined,
-): boolean {
-  const { principal, enforceOwners } = entry.caller;
-  const standing = { principal, granted, anonymousRead: entry.source.anonymousRead, enforceOwners };
+  listed = false,
+): boolean | Promise<boolean> {
+  const { principal, enforceOwners } = caller;
+  const standing = { principal, granted, anonymousRead, enforceOwners };
+  if (principal && caller.rights && asksRights(actions, rule)) return within(caller, name, standing, actions, rule, listed);
   return actions.some((action) => permits(standing, action, rule));
+}
+
+async function within(
+  caller: Asker,
+  name: string,
+  standing: Standing,
+  actions: readonly Action[],
+  rule: Ruled | undefined,
+  listed: boolean,
+): Promise<boolean> {
+  const rights = await caller.rights?.(name, listed);
+  // Whom the organisation gives nothing may still be an administrator, which nobody has asked about for reading.
+  const admin = rights === 'none' && !standing.granted.has('admin') && (await caller.granted(name, 'admin'));
+  const granted = admin ? new Set([...standing.granted, 'admin' as const]) : standing.granted;
+  return actions.some((action) => permits({ ...standing, granted, rights }, action, rule));
 }
 
 /**
@@ -75,14 +95,17 @@ export function unreadable({ errors, caller }: Pick<Entry, 'errors' | 'caller'>,
 /** Another session would be let in, as far as can be said without the package: clients are told to fetch it, and cannot be told so twice. */
 async function isNarrow({ caller, errors, source }: Entry, name: string, actions: readonly Action[], rule: Ruled | undefined) {
   const wider = errors.narrowDenied === undefined ? undefined : caller.wider?.();
-  return wider !== undefined && permitted({ caller: wider, source }, await grantedOf(wider, name, actions), actions, rule);
+  return (
+    wider !== undefined &&
+    (await permitted({ caller: wider, source }, name, await grantedOf(wider, name, actions), actions, rule))
+  );
 }
 
 async function refusal(entry: Entry, name: string, actions: readonly Action[], rule: Ruled | undefined): Promise<RegistryError> {
   const { caller, reading } = entry;
   if (!caller.principal) return reading ? unreadable(entry, name) : unauthenticated();
   if (await isNarrow(entry, name, actions, rule)) return narrow();
-  const readable = reading && permitted(entry, await grantedOf(caller, name, ['read']), ['read'], rule);
+  const readable = reading && (await permitted(entry, name, await grantedOf(caller, name, ['read']), ['read'], rule));
   return reading && !readable ? unreadable(entry, name) : forbidden('access denied');
 }
 
@@ -93,11 +116,11 @@ async function admitTo(entry: Entry, name: string, actions: readonly Action[]): 
   if (granted.size === 0) throw await refusal(entry, name, actions, undefined);
   const handle = await source.open(name, caller, entry.reading ? 'read' : 'change');
   let rule = ruleOf(handle.snapshot);
-  if (permitted(entry, granted, actions, rule)) return handle;
+  if (await permitted(entry, name, granted, actions, rule)) return handle;
   if (!entry.reading) {
     // What a change begins with may be behind: a refusal never rests on it.
     rule = ruleOf(await handle.readStrong());
-    if (permitted(entry, granted, actions, rule)) return handle;
+    if (await permitted(entry, name, granted, actions, rule)) return handle;
   }
   throw await refusal(entry, name, actions, rule);
 }
@@ -110,7 +133,7 @@ async function sourceOf(entry: Entry, name: string): Promise<Handle | undefined>
     return undefined;
   }
   const handle = await entry.source.open(name, entry.caller, 'read');
-  return permitted(entry, granted, ['read'], ruleOf(handle.snapshot)) ? handle : undefined;
+  return (await permitted(entry, name, granted, ['read'], ruleOf(handle.snapshot))) ? handle : undefined;
 }
 
 /**
@@ -143,7 +166,7 @@ export async function openToAll(entry: Entry, packages: readonly Handle[], anony
   if (route.access === 'filtered') return !entry.caller.principal;
   for (const { name, snapshot } of packages) {
     const granted = await grantedOf(anonymous, name, ['read']);
-    if (!permitted({ caller: anonymous, source }, granted, ['read'], ruleOf(snapshot))) return false;
+    if (!(await permitted({ caller: anonymous, source }, name, granted, ['read'], ruleOf(snapshot)))) return false;
   }
   return route.access.includes('read');
 }
@@ -158,7 +181,8 @@ export async function listing(entry: Pick<Entry, 'caller' | 'source'>): Promise<
   const every = caller.readsEvery?.() === true ? READING : undefined;
   for (const { item, rule } of items) {
     const granted = every ?? (await grantedOf(caller, item.identity, ['read']));
-    if (permitted({ caller, source }, granted, ['read'], rule)) visible.push(item);
+    const may = permitted({ caller, source }, item.identity, granted, ['read'], rule, true);
+    if (may === true || (may !== false && (await may))) visible.push(item);
   }
   return { items: visible, position, complete: visible.length === items.length };
 }

@@ -1,4 +1,4 @@
-import type { Action, Gate, Principal, Resource } from '../auth/principal.js';
+import type { Action, Gate, OrganisationRights, Principal, Resource, Rights } from '../auth/principal.js';
 import type { IHookActor } from '../packages/hooks.js';
 import type { Caller } from '../packages/package-handle.js';
 import type { IRequestActor } from './context.js';
@@ -7,6 +7,10 @@ export interface CallerFacts {
   readonly gate: Gate;
   readonly principal: Principal | undefined;
   readonly resource: (name: string) => Resource;
+  /** The scope of a package's name, where the protocol knows scopes. */
+  readonly organisationOf: ((name: string) => string | undefined) | undefined;
+  /** Undefined: the request cannot bring a one-time password. */
+  readonly confirm: (() => Promise<void>) | undefined;
   readonly actor: IRequestActor | undefined;
   readonly address: string | undefined;
   readonly userAgent: string | undefined;
@@ -17,13 +21,16 @@ export interface CallerFacts {
 export class RequestCaller implements Caller {
   readonly principal: Principal | undefined;
   readonly enforceOwners: boolean;
+  readonly confirm: (() => Promise<void>) | undefined;
   private readonly facts: CallerFacts;
   private readonly grants = new Map<string, Promise<boolean>>();
+  private readonly organisations = new Map<string, Promise<OrganisationRights | undefined>>();
 
   constructor(facts: CallerFacts) {
     this.facts = facts;
     this.principal = facts.principal;
     this.enforceOwners = facts.gate.enforceOwners;
+    this.confirm = facts.confirm;
   }
 
   get signal(): AbortSignal {
@@ -38,6 +45,16 @@ export class RequestCaller implements Caller {
       this.grants.set(key, answer);
     }
     return answer;
+  }
+
+  /** `listed`: for one of many names of a list, where an organisation is asked about once. */
+  async rights(name: string, listed = false): Promise<Rights | undefined> {
+    const { organisationOf, gate, principal, resource } = this.facts;
+    const scope = organisationOf?.(name);
+    if (scope === undefined || !principal) return undefined;
+    const asked = (listed ? this.organisations.get(scope) : undefined) ?? gate.organisation?.(scope);
+    if (listed && asked) this.organisations.set(scope, asked);
+    return (await asked)?.rightsOf(principal.userId, resource(name));
   }
 
   /** As they could be with another session of theirs; undefined: there is no more to be had. */

@@ -8,6 +8,7 @@ import type { RawResponse } from './context.js';
 import { explain, writeError } from './fail.js';
 import { headersOf } from './headers.js';
 import { Lifetime } from './lifetime.js';
+import { askOnce } from './one-time-password.js';
 import { parameters } from './parameters.js';
 import type { WantedAccess } from './plugin.js';
 import { queryOf } from './query.js';
@@ -54,13 +55,15 @@ class Exchange {
 
   /** `repository`: another one of the same protocol. */
   caller(principal: Principal | undefined, repository?: string): RequestCaller {
-    const { gate } = this.site;
-    const { actor, address } = this.request;
+    const { gate, instance } = this.site;
+    const { actor, address, baseUrl } = this.request;
     const resource = (name: string): Resource => this.resource(name, repository);
     return new RequestCaller({
       gate,
       principal,
       resource,
+      organisationOf: instance.organisationOf,
+      confirm: askOnce({ gate, principal, headers: this.headers, baseUrl, passwords: instance.oneTimePasswords }),
       actor,
       address,
       userAgent: this.headers.get('user-agent'),

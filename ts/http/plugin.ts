@@ -1,6 +1,6 @@
 import type { Action, Resource } from '../auth/principal.js';
 import type { RegistryError } from '../errors/registry-error.js';
-import type { Route } from './route.js';
+import type { HeaderBag, Route } from './route.js';
 
 /** What a refused request wanted, for challenges that name it, in the client's own words. */
 export interface WantedAccess extends Resource {
@@ -35,12 +35,24 @@ export interface ErrorFormat {
   readonly anonymousDenied?: 'not_found' | 'unauthenticated';
 }
 
+/** How the clients of a protocol bring a one-time password. */
+export interface OneTimePasswords {
+  /** Header that holds one. */
+  readonly header: string;
+  /** The refusal that asks for one: none came, or a wrong one. `unauthenticated`, with the code `otp`. */
+  challenge(about: { readonly userId: string; readonly headers: HeaderBag; readonly baseUrl: string }): RegistryError;
+}
+
 /** One repository as the pipeline sees it: a table of routes and a voice. */
 export interface ProtocolInstance {
   /** `npm`, `oci`, … */
   readonly protocol: string;
   /** What a package is called in scopes: `package`, `repository`, `crate`, … */
   readonly resourceType: string;
+  /** Absent: its clients cannot bring one. */
+  readonly oneTimePasswords?: OneTimePasswords;
+  /** The organisation that has a package's scope; undefined: the name has none. Absent: the protocol knows no scopes. */
+  organisationOf?(name: string): string | undefined;
   readonly routes: readonly Route[];
   readonly errors: ErrorFormat;
   /**

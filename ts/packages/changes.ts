@@ -1,6 +1,7 @@
 import type { Digests } from '../lib/digest.js';
 import type { Json } from '../lib/json.js';
 import { type Change, type NewChange, UnknownChange } from '../log/schema.js';
+import type { Confirmation } from './package-handle.js';
 import type { ReleaseStatus } from './state.js';
 
 /** A manifest up to this many bytes of UTF-8 stands in the entry itself; a larger one is an object of its own. */
@@ -96,6 +97,12 @@ export const visibilityChange = (by: string, visibility: 'public' | 'restricted'
   type: 'visibility',
   by,
   visibility,
+});
+/** Whether changes need a one-time password (`Ruled.confirmation`); `none`: of those only who ask for it themselves. */
+export const confirmationChange = (by: string, confirmation: Confirmation | 'none'): NewChange => ({
+  type: 'confirmation',
+  by,
+  confirmation,
 });
 /** The package's own data: what `patch` means is the codec's business. */
 export const dataChange = (by: string, patch: Json): NewChange => ({ type: 'data', by, patch });

@@ -1,6 +1,7 @@
 import { concat, text, utf8 } from '../lib/bytes.js';
 import type { Digests } from '../lib/digest.js';
 import { LayeredMap } from '../lib/layered-map.js';
+import type { Confirmation } from './package-handle.js';
 import type { FileRecord, ManifestBytes, PackageState, Release, ReleaseStatus, RetiredFile } from './state.js';
 
 /*
@@ -32,6 +33,7 @@ interface Header {
   readonly data: unknown;
   readonly owners: readonly string[];
   readonly visibility: 'public' | 'restricted';
+  readonly confirmation?: Confirmation;
   readonly createdAt: number;
   readonly modifiedAt: number;
   readonly weight: number;
@@ -45,12 +47,13 @@ export function encodeState(state: PackageState<unknown, unknown, unknown>): Uin
   const actors = new Map<string, number>();
   const manifests: Uint8Array[] = [];
   const releases = [...state.releases.values()].map((release) => releaseRow(release, actors, manifests));
-  const { name, data, owners, visibility, createdAt, modifiedAt, weight } = state;
+  const { name, data, owners, visibility, confirmation, createdAt, modifiedAt, weight } = state;
   const header: Header = {
     name,
     data,
     owners,
     visibility,
+    ...(confirmation && { confirmation }),
     createdAt,
     modifiedAt,
     weight,
@@ -100,7 +103,7 @@ export function decodeState<P, M, F>(bytes: Uint8Array): PackageState<P, M, F> {
   };
   const releases = header.releases.map((row) => [row[0], releaseFrom<M, F>(row, header.actors, take)] as const);
   if (at !== bytes.byteLength) throw new RangeError('a package state with bytes left over');
-  const { name, data, owners, visibility, createdAt, modifiedAt, weight, tags } = header;
+  const { name, data, owners, visibility, confirmation, createdAt, modifiedAt, weight, tags } = header;
   return {
     name,
     data: data as P,
@@ -108,6 +111,7 @@ export function decodeState<P, M, F>(bytes: Uint8Array): PackageState<P, M, F> {
     tags: LayeredMap.of(tags),
     owners,
     visibility,
+    ...(confirmation && { confirmation }),
     createdAt,
     modifiedAt,
     weight,

@@ -21,7 +21,7 @@ export interface PackageCodec<P, M, F> {
 }
 
 /** Of the fold below; part of every checkpoint's revision. */
-const REVISION = 1;
+const REVISION = 2;
 
 /** JSON bytes that a summary may have. */
 const SUMMARY_MAX = 8 * 1024;
@@ -89,6 +89,11 @@ function applyGeneric<P, M, F>(state: PackageState<P, M, F>, change: Change, ent
       return { ...state, owners: textsField(change, 'owners') };
     case 'visibility':
       return { ...state, visibility: oneOf(change, 'visibility', ['public', 'restricted']) };
+    case 'confirmation': {
+      const { confirmation: _before, ...rest } = state;
+      const confirmation = oneOf(change, 'confirmation', ['everybody', 'people', 'none']);
+      return confirmation === 'none' ? rest : { ...rest, confirmation };
+    }
     case 'data':
       return state;
     default:

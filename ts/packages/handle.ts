@@ -17,7 +17,7 @@ import type {
   UploadedObject,
   UploadOptions,
 } from './package-handle.js';
-import { grantsFor, permits, type Standing } from './policy.js';
+import { confirmationFor, grantsFor, permits, READ_RESTRICTED, type Standing } from './policy.js';
 import type { RepositoryParts } from './repository.js';
 import { storedContent } from './stored-content.js';
 
@@ -29,6 +29,8 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
   private readonly caller: Caller;
   /** The snapshot may be behind: a "no" that rests on it is asked again. */
   private readonly behind: boolean;
+  /** The request has brought a right one-time password. */
+  private confirmed = false;
 
   constructor(parts: RepositoryParts<S>, name: string, caller: Caller, snapshot: Snapshot<S>, purpose: 'read' | 'change') {
     this.parts = parts;
@@ -43,7 +45,9 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
   }
 
   async may(action: Action): Promise<boolean> {
-    return (await this.refusal(action)) === undefined;
+    if ((await this.refusal(action)) !== undefined) return false;
+    const needed = action === 'read' ? 'none' : confirmationFor(this.caller.principal, this.snapshot.state);
+    return needed === 'none' || (needed === 'code' && this.caller.confirm !== undefined);
   }
 
   readStrong(): Promise<Snapshot<S>> {
@@ -130,6 +134,8 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
 
   private guarded<R>(standing: Standing, action: Action, snapshot: Snapshot<S>, decide: Decide<S, R>) {
     if (!permits(standing, action, this.ruleFor(action, snapshot))) throw this.denied(action);
+    if (action !== 'read' && !this.confirmed && confirmationFor(standing.principal, snapshot.state) !== 'none')
+      throw forbidden('this package now needs a one-time password for changes: try again');
     const { changes, result } = decide(snapshot);
     const by = standing.principal?.userId ?? '';
     return { result, changes: changes.map((change): NewChange => (change.by === by ? change : { ...change, by })) };
@@ -146,7 +152,21 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
     const standing = await this.standing(action);
     const refused = await this.refusal(action, standing);
     if (refused) throw refused;
+    if (action !== 'read') await this.confirm();
     return standing;
+  }
+
+  /** The second question behind every change: is it really the user? Asked once for each request. */
+  private async confirm(): Promise<void> {
+    const { caller } = this;
+    const needed = this.confirmed ? 'none' : confirmationFor(caller.principal, this.snapshot.state);
+    if (needed === 'none') return;
+    if (needed === 'impossible')
+      throw forbidden('changes of this package need two-factor authentication, which you have not turned on');
+    if (!caller.confirm)
+      throw forbidden('this needs a one-time password, which this client cannot send: use an automation token');
+    await caller.confirm();
+    this.confirmed = true;
   }
 
   private async refusal(action: Action, known?: Standing): Promise<RegistryError | undefined> {
@@ -163,9 +183,13 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
 
   private async standing(action: Action): Promise<Standing> {
     const { caller } = this;
-    const asked = grantsFor(action);
-    const answers = await Promise.all(asked.map((one) => caller.granted(this.name, one)));
+    const asked = action === 'read' ? READ_RESTRICTED : grantsFor(action);
+    const [rights, answers] = await Promise.all([
+      caller.principal ? caller.rights?.(this.name) : undefined,
+      Promise.all(asked.map((one) => caller.granted(this.name, one))),
+    ]);
     return {
+      rights,
       principal: caller.principal,
       granted: new Set(asked.filter((_, index) => answers[index] === true)),
       anonymousRead: this.parts.anonymousRead,

@@ -1,4 +1,4 @@
-import type { Action, Principal } from '../auth/principal.js';
+import type { Action, Principal, Rights } from '../auth/principal.js';
 import type { Content } from '../lib/content.js';
 import type { DigestAlgorithm, Digests, Hasher } from '../lib/digest.js';
 import type { CommitOptions, Committed, Decide, FeedItem, PendingObject, Snapshot } from '../log/schema.js';
@@ -11,7 +11,11 @@ export interface Ruled {
   readonly owners: readonly string[];
   /** `restricted`: any authenticated caller with the scope. `public`: everyone, where the repository allows anonymous reads. */
   readonly visibility: 'public' | 'restricted';
+  /** Changes need a one-time password: of everybody, or of people only (tokens made for machines need none). Absent: of those who ask for it themselves. */
+  readonly confirmation?: Confirmation;
 }
+
+export type Confirmation = 'everybody' | 'people';
 
 export interface StoredFile {
   readonly key: string;
@@ -96,6 +100,13 @@ export interface Caller {
   /** May this caller do that to this name, says the provider (owners and visibility not considered). */
   granted(name: string, action: Action): Promise<boolean>;
   readonly enforceOwners: boolean;
+  /** What the organisation that has this name's scope lets the caller do with it, now; undefined: none has it. Absent: there are no organisations. */
+  rights?(name: string): Promise<Rights | undefined>;
+  /**
+   * Asks for the one-time password that a change needs: resolves when the request brought a right one, which counts for the whole of it. Throws
+   * `unauthenticated` with the code `otp`. Absent: there is no way to bring one.
+   */
+  readonly confirm?: (() => Promise<void>) | undefined;
   /** For hooks and audit. */
   readonly actor: IHookActor | undefined;
   readonly signal: AbortSignal;

@@ -66,7 +66,9 @@ export class Repository<S extends Ruled> implements PackageSource<S> {
     if (this.listed?.from !== items) {
       const ruled = [...items.values()]
         .filter(({ summary }) => summary !== undefined)
-        .map((item): ListedPackage => ({ item, rule: { owners: [], visibility: visibilityOf(item.summary) } }));
+        .map(
+          (item): ListedPackage => ({ item, rule: { owners: ownersOf(item.summary), visibility: visibilityOf(item.summary) } }),
+        );
       this.listed = { from: items, items: ruled };
     }
     return { position, items: this.listed.items };
@@ -76,6 +78,12 @@ export class Repository<S extends Ruled> implements PackageSource<S> {
   close(): Promise<void> {
     return this.parts.hooks.settled();
   }
+}
+
+/** Those that the protocol records in its summaries; else nobody, who is shown no less than anybody. */
+function ownersOf(summary: unknown): readonly string[] {
+  const owners = typeof summary === 'object' && summary !== null && 'owners' in summary ? summary.owners : undefined;
+  return Array.isArray(owners) ? owners.filter((owner) => typeof owner === 'string') : [];
 }
 
 /** A summary that does not say so is not shown to everybody. */

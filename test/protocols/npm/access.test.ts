@@ -71,11 +71,11 @@ describe('npm 15: visibility', () => {
     expect(await visible('/@t%2fa')).toBe(404);
   });
 
-  it('two-factor rules cannot be set, and saying that none are wanted is fine', async () => {
+  it('two-factor rules are set by those who have a second factor, and saying that none are wanted is fine', async () => {
     await npm.publish({ name: 'a', version: '1.0.0' });
     const mfa = (body: object) => npm.request('POST', '/-/package/a/access', { token: npm.token, body });
     expect((await mfa({ publish_requires_tfa: false })).status).toBe(200);
-    expect((await mfa({ publish_requires_tfa: true, automation_token_overrides_tfa: false })).status).toBe(400);
+    expect((await mfa({ publish_requires_tfa: true, automation_token_overrides_tfa: false })).status).toBe(403);
   });
 });
 

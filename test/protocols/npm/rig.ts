@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { AuthManager } from '../../../ts/auth/auth-manager.js';
 import { DirectoryAccounts } from '../../../ts/auth/directory-accounts.js';
+import { Organisations } from '../../../ts/auth/organisations.js';
 import { Passwords } from '../../../ts/auth/passwords.js';
 import { DefaultAuthProvider } from '../../../ts/auth/providers/tokens.js';
 import { deriveKeys } from '../../../ts/auth/secret.js';
@@ -10,7 +11,7 @@ import { UserDirectory } from '../../../ts/auth/user-directory.js';
 import { USERS_SPACE, userLogKey, userSchema } from '../../../ts/auth/users.js';
 import { dispatch } from '../../../ts/http/dispatch.js';
 import { DEFAULT_LIMITS, type Site } from '../../../ts/http/site.js';
-import { systemRuntime } from '../../../ts/lib/clock.js';
+import { type Runtime, systemRuntime } from '../../../ts/lib/clock.js';
 import { Space } from '../../../ts/log/space.js';
 import { HookRunner } from '../../../ts/packages/hook-runner.js';
 import type { IStorageHooks } from '../../../ts/packages/hooks.js';
@@ -128,11 +129,12 @@ export interface RegistryOptions {
   readonly hooks?: IStorageHooks;
   readonly signed?: boolean;
   readonly driver?: SynchronousMemoryDriver;
+  readonly runtime?: Runtime;
 }
 
 /** An npm repository on memory, asked through the pipeline. */
 export async function registry(options: RegistryOptions = {}): Promise<Registry> {
-  const runtime = systemRuntime;
+  const runtime = options.runtime ?? systemRuntime;
   const driver = options.driver ?? new SynchronousMemoryDriver({ runtime });
   const keys = deriveKeys(SECRET);
   const faults: unknown[] = [];
@@ -140,7 +142,7 @@ export async function registry(options: RegistryOptions = {}): Promise<Registry>
   await users.open();
   const directory = new UserDirectory({ space: users, keys, runtime, passwords: new Passwords({ n: 16 }) });
   const provider = new DefaultAuthProvider({ directory });
-  const gate = new AuthManager({ provider, runtime });
+  const gate = new AuthManager({ provider, runtime, organisations: new Organisations(directory) });
   const accounts = new DirectoryAccounts(provider, { selfRegistration: options.selfRegistration ?? false });
   const objects = new DriverObjectStore(driver, runtime);
   const space = new Space<NpmState>({

@@ -1,9 +1,11 @@
 import { RegistryError } from '../../errors/registry-error.js';
 import { ADMIN_NAME } from '../admin.js';
+import { ConfirmSessions } from '../confirm-sessions.js';
 import { ceiling, limitsOf } from '../mint.js';
 import { ACTIONS, type Action } from '../principal.js';
 import type { IAuthCredentials, IAuthorizeContext, IAuthProvider, IAuthToken, ITokenOptions, IUserProfile } from '../provider.js';
 import { intersectScopes, parseResource, scopesAllow, scopesAllowEvery } from '../scope.js';
+import { SecondFactors } from '../second-factors.js';
 import { hmac } from '../secret.js';
 import { digestToken, looksLikeToken, type TokenDigest, tokenUser, userIdOf } from '../token-format.js';
 import { TokenUse } from '../token-use.js';
@@ -43,6 +45,8 @@ const strings = (value: unknown): readonly string[] | undefined =>
 export class DefaultAuthProvider implements IAuthProvider {
   readonly enforceOwners = true;
   readonly directory: UserDirectory;
+  readonly secondFactors: SecondFactors;
+  readonly confirmSessions: ConfirmSessions;
   private readonly jwts: Jwts;
   private readonly use: TokenUse;
   /** Right passwords of the last minute: a check costs tens of milliseconds, and Basic clients send theirs with every request. */
@@ -56,6 +60,8 @@ export class DefaultAuthProvider implements IAuthProvider {
   constructor({ directory, service = ISSUER, leeway = 30 }: DefaultProviderOptions) {
     const { runtime, keys } = directory;
     this.directory = directory;
+    this.secondFactors = new SecondFactors(directory, service);
+    this.confirmSessions = new ConfirmSessions(directory, this.secondFactors);
     this.jwts = new Jwts({
       key: keys.jwt,
       issuer: ISSUER,
@@ -112,6 +118,8 @@ export class DefaultAuthProvider implements IAuthProvider {
       ...(record.protocol === undefined ? {} : { protocol: record.protocol }),
       ...(record.cidr === undefined ? {} : { cidr: record.cidr }),
       ...(record.expires === undefined ? {} : { expiresAt: record.expires }),
+      ...factorOf(user),
+      ...(record.automation ? { unattended: 'token' as const } : {}),
     };
     this.answers.set(record, { user, answer });
     return answer;
@@ -132,6 +140,7 @@ export class DefaultAuthProvider implements IAuthProvider {
     if (!user || user.disabled || user.revoked.has(claims.jti) || !issuedAfter(claims, user)) return null;
     const parent = this.parentOf(user, claims);
     if (parent === null) return null;
+    const unattended = claims['wl'] === true ? 'workload' : parent?.automation ? 'token' : undefined;
     const most = parent ? intersectScopes(parent.scopes, ceiling(user)) : ceiling(user);
     return {
       userId: user.id,
@@ -143,6 +152,8 @@ export class DefaultAuthProvider implements IAuthProvider {
       protocol,
       expiresAt: Math.min(claims.exp * 1_000, parent?.expires ?? Number.POSITIVE_INFINITY),
       ...(parent?.cidr === undefined ? {} : { cidr: parent.cidr }),
+      ...factorOf(user),
+      ...(unattended === undefined ? {} : { unattended }),
     };
   }
 
@@ -153,14 +164,18 @@ export class DefaultAuthProvider implements IAuthProvider {
     return parent && isLive(parent, this.directory.runtime.clock.now()) ? parent : null;
   }
 
-  async createToken(userId: string, protocol: string, { presented, ...options }: ITokenOptions = {}): Promise<string> {
+  async createToken(
+    userId: string,
+    protocol: string,
+    { presented, workload: _, ...options }: ITokenOptions = {},
+  ): Promise<string> {
     const made = await this.directory.createToken(userId, { ...options, protocol }, presented ? { presented } : {});
     return made.token;
   }
 
   /** A JWT, at most a day. Ends with its user, with the token it was made with, or when it is revoked. */
   async createSession(userId: string, protocol: string, options: ITokenOptions & { readonly ttl: number }): Promise<string> {
-    const { presented, lists, ...asked } = options;
+    const { presented, lists, workload, ...asked } = options;
     const now = this.directory.runtime.clock.now();
     const user = await this.directory.get(userId);
     if (!user || user.disabled) throw new RegistryError('unauthenticated', 'Unknown user');
@@ -177,6 +192,7 @@ export class DefaultAuthProvider implements IAuthProvider {
       ims: now,
       ...(limits.readonly ? { ro: true } : {}),
       ...(lists ? { lst: true } : {}),
+      ...(workload ? { wl: true } : {}),
       ...(limits.parent === undefined ? {} : { par: limits.parent }),
     });
   }
@@ -215,9 +231,17 @@ export class DefaultAuthProvider implements IAuthProvider {
     return scopesAllowEvery(token.scopes, { protocol, type, repository: context?.repository }, known);
   }
 
+  /** Nothing for who has a second factor: a password by itself is no login then, in whatever protocol. */
   async defaultScopes(userId: string): Promise<readonly string[] | null> {
     const user = await this.directory.get(userId);
-    return user && !user.disabled ? ceiling(user) : null;
+    return user && !user.disabled && !user.secondFactor ? ceiling(user) : null;
+  }
+
+  /** Six digits, a recovery code, or what a confirmation by browser left in the client's hands. */
+  async confirm({ userId }: IAuthToken, code: string): Promise<boolean> {
+    const user = await this.directory.get(userId);
+    if (!user?.secondFactor || user.disabled) return false;
+    return (await this.confirmSessions.use(userId, code)) || this.secondFactors.use(userId, code);
   }
 
   async profile(userId: string): Promise<IUserProfile | null> {
@@ -234,6 +258,9 @@ export class DefaultAuthProvider implements IAuthProvider {
     await this.use.close();
   }
 }
+
+const factorOf = ({ secondFactor }: UserRecord): Pick<IAuthToken, 'secondFactor'> =>
+  secondFactor ? { secondFactor: secondFactor.mode === 'auth-only' ? 'logins' : 'changes' } : {};
 
 /** `ims` is `iat` in milliseconds: within one second, a session may be older or younger than a new password. */
 const issuedAfter = ({ ims }: JwtClaims, user: UserRecord): boolean => typeof ims === 'number' && ims >= user.sessionsFrom;

@@ -2,11 +2,11 @@ import { type Accounts, notOffered } from '../../auth/accounts.js';
 import type { Principal } from '../../auth/principal.js';
 import type { TokenInfo } from '../../auth/user-state.js';
 import { HTTP_STATUS, invalid, RegistryError } from '../../errors/registry-error.js';
-import { empty, json, type Reply, textReply } from '../../http/reply.js';
+import { empty, json, type Reply } from '../../http/reply.js';
 import type { Call, RequestBody } from '../../http/route.js';
-import { text } from '../../lib/bytes.js';
-import { type LoginForm, loginPage, pageHeaders } from './login-page.js';
+import { fieldsOf, html, type LoginForm, loginPage } from './login-page.js';
 import { type Fields, isFields } from './manifest.js';
+import { codeOf, type OneTimePasswordHandlers } from './one-time-password.js';
 import type { NpmState } from './state.js';
 import { grantOf } from './token-request.js';
 
@@ -22,21 +22,15 @@ export async function jsonObject(body: RequestBody): Promise<Fields> {
   return value;
 }
 
-/** The two fields of the login page. */
+/** The fields of the login page. */
 export async function loginForm(body: RequestBody): Promise<LoginForm> {
-  const { parsed } = body;
-  const get = isFields(parsed)
-    ? (name: string): unknown => parsed[name]
-    : (
-        (form) => (name: string) =>
-          form.get(name) ?? undefined
-      )(new URLSearchParams(text(await body.bytes())));
-  const [name, password] = [get('name'), get('password')];
+  const get = await fieldsOf(body);
+  const [name, password, code] = [get('name'), get('password'), get('code')];
   if (typeof name !== 'string' || typeof password !== 'string') throw invalid('name and password are missing');
-  return { name, password };
+  return { name, password, code: typeof code === 'string' ? code.trim() : '' };
 }
 
-function principalOf(call: Plain): Principal {
+export function principalOf(call: Pick<Plain, 'principal'>): Principal {
   if (!call.principal) throw new RegistryError('unauthenticated', 'authentication required');
   return call.principal;
 }
@@ -53,17 +47,19 @@ const listed = (info: TokenInfo): Fields => ({
   expires: info.expires === undefined ? null : iso(info.expires),
   readonly: info.readonly,
   cidr_whitelist: info.cidr ?? null,
-  bypass_2fa: false,
+  bypass_2fa: info.automation === true,
 });
 
-const emailOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+export const emailOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 
 /** Users, tokens and logins, over whatever keeps the accounts. */
 export class AccountHandlers {
   private readonly accounts: Accounts;
+  private readonly otp: OneTimePasswordHandlers;
 
-  constructor(accounts: Accounts) {
+  constructor(accounts: Accounts, otp: OneTimePasswordHandlers) {
     this.accounts = accounts;
+    this.otp = otp;
   }
 
   whoami = async (call: Plain): Promise<Reply> =>
@@ -78,6 +74,7 @@ export class AccountHandlers {
     const { token } = await this.accounts.login(call.params.user, password, {
       protocol: PROTOCOL,
       ...(mail === undefined ? {} : { email: mail }),
+      code: codeOf(call),
     });
     const id = `org.couchdb.user:${call.params.user}`;
     return json({ ok: true, id, rev: '1', token }, 'no-store', { status: 201 });
@@ -110,12 +107,14 @@ export class AccountHandlers {
   };
 
   loginConfirm = async (call: Of<{ readonly session: string }, LoginForm>): Promise<Reply> => {
-    const { name, password } = call.body;
+    const { name, password, code } = call.body;
     try {
-      await this.accounts.approveLogin(call.params.session, PROTOCOL, name, password);
+      await this.accounts.approveLogin(call.params.session, PROTOCOL, { name, password, code: code || undefined });
       return html(200, loginPage('done'));
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
+      if (error.code === 'otp') return html(403, loginPage('code'));
+      if (error.kind === 'rate_limited') return html(429, loginPage('wait'), error.headers);
       // A 401 would make the browser ask for credentials in its own way.
       if (error.kind === 'unauthenticated') return html(403, loginPage('wrong'));
       if (error.kind === 'not_found' || error.kind === 'conflict') return html(HTTP_STATUS[error.kind], loginPage('over'));
@@ -138,11 +137,14 @@ export class AccountHandlers {
   createToken = async (call: Plain<Fields>): Promise<Reply> => {
     const { password } = call.body;
     const request = grantOf(call.body);
-    const made = await this.accounts.createToken(principalOf(call), {
-      ...request,
-      protocol: PROTOCOL,
-      ...(typeof password === 'string' && password !== '' ? { password } : {}),
-    });
+    const made = await this.otp.asking(call, () =>
+      this.accounts.createToken(principalOf(call), {
+        ...request,
+        protocol: PROTOCOL,
+        code: codeOf(call),
+        ...(typeof password === 'string' && password !== '' ? { password } : {}),
+      }),
+    );
     return json({ ...listed(made.info), token: made.token }, 'no-store', { status: 201 });
   };
 
@@ -151,36 +153,9 @@ export class AccountHandlers {
     return empty(204);
   };
 
-  profile = async (call: Plain): Promise<Reply> => json(await this.profileOf(principalOf(call)), 'no-store');
-
-  /** Address and password; npm sends all fields that it knows, those that are not set as null. */
-  changeProfile = async (call: Plain<Fields>): Promise<Reply> => {
-    const principal = principalOf(call);
-    const { email, password, tfa, ...others } = call.body;
-    if (tfa !== undefined && tfa !== null) throw invalid('this registry has no two-factor authentication');
-    const other = Object.entries(others).find(([, value]) => value !== null && value !== '');
-    if (other) throw invalid(`this registry does not keep ${other[0].slice(0, 40)}`);
-    if (isFields(password)) {
-      const { old, new: next } = password;
-      if (typeof old !== 'string' || typeof next !== 'string') throw invalid('password needs old and new');
-      await this.accounts.setPassword(principal, old, next);
-    }
-    const before = (await this.accounts.whoami(principal)).email;
-    if (email !== undefined && emailOf(email) !== before) await this.accounts.setEmail(principal, emailOf(email));
-    return json(await this.profileOf(principal), 'no-store');
-  };
-
-  private async profileOf(principal: Principal): Promise<Fields> {
-    const { name, email = '' } = await this.accounts.whoami(principal);
-    return { name, email, email_verified: false, tfa: false };
-  }
-
   private sessions(): NonNullable<Accounts['loginSessions']> {
     const { loginSessions } = this.accounts;
     if (!loginSessions) throw notOffered('Web login');
     return loginSessions;
   }
 }
-
-const html = (status: number, page: string): Reply =>
-  textReply(page, 'no-store', { status, mediaType: 'text/html; charset=utf-8', headers: pageHeaders });

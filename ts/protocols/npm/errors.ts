@@ -21,16 +21,17 @@ export const npmErrors: ErrorFormat = {
     return JSON.stringify({ success: false, error: error.message, reason: error.code ?? error.kind, ...web });
   },
   challenge: (baseUrl, _wanted, error) =>
-    error?.code === 'ipaddress' ? 'ipaddress' : `Bearer realm="${baseUrl.replace(/["\\\r\n]/g, '')}"`,
+    error?.code === 'ipaddress'
+      ? 'ipaddress'
+      : error?.code === 'otp'
+        ? 'OTP'
+        : `Bearer realm="${baseUrl.replace(/["\\\r\n]/g, '')}"`,
   absent: () => new RegistryError('not_found', 'Not found'),
 };
 
-/** A 401 that asks for a one-time password. */
-export const needsOtp = (): RegistryError =>
-  new RegistryError('unauthenticated', 'This operation needs a one-time password', {
-    code: 'otp',
-    headers: { 'www-authenticate': 'OTP' },
-  });
+/** A 401 that asks for a one-time password; `web`: a page where it can be given, and where the client then fetches what it sends in its place. */
+export const needsOtp = (web?: { readonly authUrl: string; readonly doneUrl: string }): RegistryError =>
+  new RegistryError('unauthenticated', 'This operation needs a one-time password', { code: 'otp', detail: web });
 
 export const staleRevision = (): RegistryError =>
   new RegistryError('conflict', 'Document update conflict: the package has changed, fetch it again', { code: 'conflict' });

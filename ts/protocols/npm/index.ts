@@ -5,7 +5,10 @@ import { AccountHandlers } from './account.js';
 import { AuditHandlers } from './audit.js';
 import { DocumentHandlers } from './documents-put.js';
 import { npmErrors } from './errors.js';
+import { parseName } from './names.js';
+import { OneTimePasswordHandlers } from './one-time-password.js';
 import { peopleOf } from './people.js';
+import { ProfileHandlers } from './profile.js';
 import { PackageReads } from './read.js';
 import { npmRoutes } from './routes.js';
 import { SearchHandlers } from './search.js';
@@ -26,15 +29,20 @@ export interface NpmOptions {
 export function npm({ accounts, runtime, signer, cacheBytes }: NpmOptions): ProtocolInstance {
   const people = peopleOf(accounts);
   const findUser = (name: string): Promise<string | undefined> => accounts.findUser(name);
+  const oneTimePasswords = new OneTimePasswordHandlers(accounts);
   const views = new PackageViews({ cacheBytes, people, runtime });
   return {
     protocol: 'npm',
     resourceType: 'package',
     errors: npmErrors,
+    oneTimePasswords,
+    organisationOf: (name) => parseName(name).scope,
     routes: npmRoutes({
       reads: new PackageReads(views, people),
       puts: new DocumentHandlers({ signer, people, findUser }),
-      accounts: new AccountHandlers(accounts),
+      accounts: new AccountHandlers(accounts, oneTimePasswords),
+      profiles: new ProfileHandlers(accounts, oneTimePasswords),
+      oneTimePasswords,
       search: new SearchHandlers(people, findUser),
       audit: new AuditHandlers(signer),
     }),

@@ -6,6 +6,7 @@ import type { Call } from '../../http/route.js';
 import type { Json } from '../../lib/json.js';
 import type { NewChange } from '../../log/schema.js';
 import {
+  confirmationChange,
   dataChange,
   deleteAllChange,
   deleteChange,
@@ -15,7 +16,7 @@ import {
   untagChange,
   visibilityChange,
 } from '../../packages/changes.js';
-import type { HookFile, PackageHandle } from '../../packages/package-handle.js';
+import type { Confirmation, HookFile, PackageHandle } from '../../packages/package-handle.js';
 import type { NpmPatch } from './codec.js';
 import { staleRevision } from './errors.js';
 import { type Fields, isFields } from './manifest.js';
@@ -170,7 +171,7 @@ export async function unpublish(
   const keep = new Set([...kept].map(canonical));
   if (keep.size === 0) throw invalid('a document without versions: delete the package instead');
   const goneFrom = (state: NpmState): NpmRelease[] => [...liveReleases(state)].filter(({ version }) => !keep.has(version));
-  const deletes = goneFrom(await seen(call.package, rev)).flatMap(hookFile);
+  const deletes = goneFrom((await seen(call.package, rev)).state).flatMap(hookFile);
   const snapshot = await change(
     call.package,
     'delete',
@@ -186,9 +187,9 @@ export async function unpublish(
   return done(snapshot, 201);
 }
 
-/** The state that `rev` stands for, for hooks; `atRevision` refuses what has changed since. */
-async function seen(handle: Handle, rev: string): Promise<NpmState> {
-  return (revisionOf(handle.snapshot) === rev ? handle.snapshot : await handle.readStrong()).state;
+/** What `rev` stands for, for hooks; `atRevision` refuses what has changed since. */
+async function seen(handle: Handle, rev: string): Promise<NpmSnapshot> {
+  return revisionOf(handle.snapshot) === rev ? handle.snapshot : handle.readStrong();
 }
 
 /** `DELETE /<pkg>/-rev/<rev>`: all of it. Versions and owners stay taken. */
@@ -198,7 +199,7 @@ export async function unpublishAll(
   const by = actorOf(call);
   const { rev } = call.params;
   const check = await atRevision(call.package, rev);
-  const deletes = [...liveReleases(await seen(call.package, rev))].flatMap(hookFile);
+  const deletes = [...liveReleases((await seen(call.package, rev)).state)].flatMap(hookFile);
   const snapshot = await change(
     call.package,
     'delete',
@@ -220,8 +221,13 @@ export async function deleteTarball(
   const version = versionOfFile(name, file);
   const check = await atRevision(call.package, rev);
   const base = await seen(call.package, rev);
-  const release = version === undefined ? undefined : base.releases.get(version);
+  const release = version === undefined ? undefined : base.state.releases.get(version);
   if (version === undefined || !release) throw new RegistryError('not_found', 'File not found');
+  if (!isLive(release)) {
+    // The first half has done it, and has used up the one-time password that npm sends with both.
+    check(base);
+    return done(base);
+  }
   const snapshot = await change(
     call.package,
     'delete',
@@ -229,7 +235,7 @@ export async function deleteTarball(
       check(current);
       return isLive(current.state.releases.get(version)) ? removal(by, current.state, new Set([version])) : [];
     },
-    isLive(release) ? hookFile(release) : [],
+    hookFile(release),
   );
   return done(snapshot);
 }
@@ -329,17 +335,33 @@ export async function setTags(
   return done(snapshot);
 }
 
-/** `npm access set`: visibility. Two-factor rules cannot be set, because there is no second factor to ask for. */
+/** What `mfa=none|publish|automation` wants; undefined: the body is not about it. */
+function confirmationOf(body: Fields): Confirmation | 'none' | undefined {
+  const { publish_requires_tfa: required, automation_token_overrides_tfa: tokens } = body;
+  if (required === undefined) return undefined;
+  if (typeof required !== 'boolean' || (tokens !== undefined && typeof tokens !== 'boolean'))
+    throw invalid('publish_requires_tfa and automation_token_overrides_tfa must be true or false');
+  if (!required) return 'none';
+  return tokens === true ? 'people' : 'everybody';
+}
+
+/** `npm access set`: visibility, and whether changes need a one-time password. */
 export async function setAccess(call: Call<{ readonly name: NpmName }, Fields, NpmState>): Promise<Reply> {
   const by = actorOf(call);
-  const { access, publish_requires_tfa: tfa } = call.body;
-  if (tfa === true) throw invalid('this registry has no two-factor authentication to require');
-  if (access === undefined && tfa === undefined) throw invalid('access is missing');
+  const { access } = call.body;
+  const confirmation = confirmationOf(call.body);
+  if (access === undefined && confirmation === undefined) throw invalid('access is missing');
+  // They would lock themselves out.
+  if (confirmation !== undefined && confirmation !== 'none' && call.principal?.token.secondFactor === undefined)
+    throw forbidden('turn on two-factor authentication first: npm profile enable-2fa');
   const visibility = access === 'private' || access === 'restricted' ? 'restricted' : 'public';
   if (access !== undefined && access !== 'public' && visibility === 'public')
     throw invalid('access must be public, restricted or private');
-  const snapshot = await change(call.package, 'admin', ({ state }) =>
-    access === undefined || state.visibility === visibility ? [] : [visibilityChange(by, visibility)],
-  );
+  const snapshot = await change(call.package, 'admin', ({ state }) => [
+    ...(access === undefined || state.visibility === visibility ? [] : [visibilityChange(by, visibility)]),
+    ...(confirmation === undefined || (state.confirmation ?? 'none') === confirmation
+      ? []
+      : [confirmationChange(by, confirmation)]),
+  ]);
   return done(snapshot);
 }

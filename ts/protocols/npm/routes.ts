@@ -1,20 +1,11 @@
 import { invalid } from '../../errors/registry-error.js';
 import { type Param, type RequestBody, type Route, routesOf } from '../../http/route.js';
-import { type AccountHandlers, jsonObject, loginForm } from './account.js';
+import { jsonObject } from './account.js';
+import { type AccountTables, accountRoutes } from './account-routes.js';
 import type { AuditHandlers } from './audit.js';
 import type { DocumentHandlers } from './documents-put.js';
 import { deleteTarball, removeTag, setAccess, setTag, setTags, unpublishAll } from './life-cycle.js';
-import {
-  fileParam,
-  type NpmName,
-  nameParam,
-  revParam,
-  selectorParam,
-  specParam,
-  tagParam,
-  textParam,
-  userParam,
-} from './names.js';
+import { fileParam, type NpmName, nameParam, revParam, selectorParam, specParam, tagParam, userParam } from './names.js';
 import { MAX_TARBALL } from './publish.js';
 import type { PackageReads } from './read.js';
 import type { SearchHandlers } from './search.js';
@@ -44,10 +35,9 @@ const jsonTags = async (body: RequestBody): Promise<ReadonlyMap<string, string>>
   return tags;
 };
 
-export interface NpmHandlers {
+export interface NpmHandlers extends AccountTables {
   readonly reads: PackageReads;
   readonly puts: DocumentHandlers;
-  readonly accounts: AccountHandlers;
   readonly search: SearchHandlers;
   readonly audit: AuditHandlers;
 }
@@ -55,9 +45,9 @@ export interface NpmHandlers {
 const name: Param<NpmName> = nameParam;
 
 /** https://github.com/npm/registry/tree/main/docs, and what clients were seen to ask for. */
-export const npmRoutes = ({ reads, puts, accounts, search, audit }: NpmHandlers): readonly Route[] => [
-  ...registry({ search, audit, accounts }),
-  ...account(accounts),
+export const npmRoutes = ({ reads, puts, search, audit, ...tables }: NpmHandlers): readonly Route[] => [
+  ...registry({ search, audit, accounts: tables.accounts }),
+  ...accountRoutes(tables),
   ...aboutPackages(reads),
   ...documents(reads, puts),
 ];
@@ -110,106 +100,6 @@ const registry = ({ search, audit, accounts }: Pick<NpmHandlers, 'search' | 'aud
     access: 'public',
     body: { max: 32 * MiB, codings: ['gzip'] },
     handler: audit.report,
-  }),
-];
-
-/** Users, tokens, logins. */
-const account = (on: AccountHandlers): readonly Route[] => [
-  route({
-    id: 'login-legacy',
-    method: 'PUT',
-    path: '/-/user/org.couchdb.user:{user}',
-    params: { user: userParam },
-    access: 'public',
-    body: { max: 64 * KiB, parse: jsonObject },
-    handler: on.loginLegacy,
-  }),
-  route({
-    id: 'login-legacy-rev',
-    method: 'PUT',
-    path: '/-/user/org.couchdb.user:{user}/-rev/{rev}',
-    params: { user: userParam, rev: revParam },
-    access: 'public',
-    body: { max: 64 * KiB, parse: jsonObject },
-    handler: on.loginLegacy,
-  }),
-  route({
-    id: 'user',
-    method: 'GET',
-    path: '/-/user/org.couchdb.user:{user}',
-    params: { user: userParam },
-    access: 'authenticated',
-    handler: on.user,
-  }),
-  route({
-    id: 'logout',
-    method: 'DELETE',
-    path: '/-/user/token/{token}',
-    params: { token: textParam },
-    access: 'authenticated',
-    handler: on.logout,
-  }),
-  route({
-    id: 'login-web',
-    method: 'POST',
-    path: '/-/v1/login',
-    params: {},
-    access: 'public',
-    body: { max: 64 * KiB },
-    handler: on.loginWeb,
-  }),
-  route({
-    id: 'login-page',
-    method: 'GET',
-    path: '/-/v1/login/{session}',
-    params: { session: textParam },
-    access: 'public',
-    handler: on.loginPage,
-  }),
-  route({
-    id: 'login-confirm',
-    method: 'POST',
-    path: '/-/v1/login/{session}',
-    params: { session: textParam },
-    access: 'public',
-    body: { max: 16 * KiB, parse: loginForm },
-    handler: on.loginConfirm,
-  }),
-  route({
-    id: 'login-done',
-    method: 'GET',
-    path: '/-/v1/done/{session}',
-    params: { session: textParam },
-    access: 'public',
-    handler: on.loginDone,
-  }),
-  route({ id: 'tokens', method: 'GET', path: '/-/npm/v1/tokens', params: {}, access: 'authenticated', handler: on.tokens }),
-  route({
-    id: 'token-create',
-    method: 'POST',
-    path: '/-/npm/v1/tokens',
-    params: {},
-    access: 'authenticated',
-    body: { max: 64 * KiB, parse: jsonObject },
-    handler: on.createToken,
-  }),
-  route({
-    id: 'token-revoke',
-    method: 'DELETE',
-    path: '/-/npm/v1/tokens/token/{token}',
-    params: { token: textParam },
-    access: 'authenticated',
-    handler: on.revokeToken,
-  }),
-  route({ id: 'profile', method: 'GET', path: '/-/npm/v1/user', params: {}, access: 'authenticated', handler: on.profile }),
-  route({
-    id: 'profile-change',
-    method: 'POST',
-    path: '/-/npm/v1/user',
-    params: {},
-    access: 'authenticated',
-    body: { max: 64 * KiB, parse: jsonObject },
-    handler: on.changeProfile,
   }),
 ];
 

@@ -51,6 +51,7 @@ export function grantOf(body: Fields): TokenRequest {
   const cidr = names(body, 'cidr_whitelist');
   return {
     readonly,
+    ...(body['bypass_2fa'] === true ? { automation: true } : {}),
     ...(name === undefined ? {} : { name }),
     ...(scopes === undefined ? {} : { scopes }),
     ...(cidr.length === 0 ? {} : { cidr }),
