@@ -29,12 +29,15 @@ function listed(header: string): { readonly etag: string; readonly weak: boolean
   return [...header.matchAll(/(W\/)?"([^"]*)"/g)].map(([, weak, etag]) => ({ etag: etag ?? '', weak: weak !== undefined }));
 }
 
+/** Container clients send a digest without the quotes that an etag has. */
+const bareDigest = (header: string): readonly string[] => (/^sha\d+:[0-9a-f]+$/.test(header.trim()) ? [header.trim()] : []);
+
 const isAny = (header: string): boolean => header.trim() === '*';
 
 /** The etag under which the client has a copy that is still good; `'*'` matches whatever there is. */
 function matched(header: string, { etags }: Validators): string | undefined {
   if (isAny(header)) return etags[0] ?? '';
-  const known = new Set(listed(header).map(({ etag }) => etag));
+  const known = new Set([...listed(header).map(({ etag }) => etag), ...bareDigest(header)]);
   return etags.find((etag) => known.has(etag));
 }
 

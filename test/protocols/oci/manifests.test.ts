@@ -107,6 +107,33 @@ describe('what a manifest may be', () => {
     }
   });
 
+  it('oci 27: layers that may not be distributed are pointed out to whoever pushes', async () => {
+    const described = await base();
+    const foreign = { mediaType: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip', digest: digestOf('far'), size: 3 };
+    const plain = await oci.put(NAME, 'plain', described);
+    expect([plain.status, plain.headers['warning']]).toEqual([201, undefined]);
+    const warned = await oci.put(NAME, 'foreign', { ...described, layers: [foreign] });
+    expect(warned.status).toBe(201);
+    expect(warned.headers['warning']).toMatch(/^299 - "1 of the layers [^"]+"$/);
+  });
+
+  it.each([
+    'application/vnd.docker.distribution.manifest.v1+prettyjws',
+    'application/vnd.docker.distribution.manifest.v1+json',
+    '',
+  ])('refuses schema 1 (%s) and says what to do', async (type) => {
+    const old = { schemaVersion: 1, name: NAME, tag: 'v1', architecture: 'amd64', fsLayers: [], history: [], signatures: [] };
+    const answer = await oci.put(NAME, 'v1', old, { type: type || 'application/json' });
+    expect([answer.status, answer.code]).toEqual([400, 'MANIFEST_INVALID']);
+    expect(answer.text).toContain('schema 1 are not accepted: push with a client that speaks schema 2 or OCI');
+  });
+
+  it('an index may not name what is not here: a copy with holes would look whole', async () => {
+    const index = { schemaVersion: 2, mediaType: INDEX, manifests: [{ mediaType: IMAGE, digest: digestOf('none'), size: 9 }] };
+    const answer = await oci.put(NAME, 'sparse', index, { type: INDEX });
+    expect([answer.status, answer.code]).toEqual([404, 'MANIFEST_BLOB_UNKNOWN']);
+  });
+
   it.each([DOCKER, 'application/vnd.oci.artifact.manifest.v1+json', 'application/vnd.example.thing+json'])(
     'takes %s',
     async (type) => {
@@ -236,6 +263,7 @@ describe('deleting', () => {
     for (const path of ['manifests/v1', `manifests/${digest}`, `blobs/${digestOf('layer')}`]) {
       const answer = await closed.remove(`/v2/${NAME}/${path}`);
       expect([answer.status, answer.code]).toEqual([405, 'UNSUPPORTED']);
+      expect(answer.headers['allow']).toContain('GET, HEAD');
     }
     await closed.close();
   });

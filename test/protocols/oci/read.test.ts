@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { digestOf, IMAGE, INDEX, type Oci, registry } from './rig.js';
+import { CONFIG, digestOf, IMAGE, INDEX, type Oci, registry } from './rig.js';
 
 let oci: Oci;
 beforeEach(async () => {
@@ -12,6 +12,8 @@ afterEach(async () => {
 
 const NAME = 'team/app';
 const BYTES = Buffer.from(Array.from({ length: 2_500 }, (_, n) => n % 251));
+
+const subjectOf = ({ digest, size }: { digest: string; size: number }) => ({ subject: { mediaType: IMAGE, digest, size } });
 
 describe('blobs', () => {
   it.each([
@@ -43,9 +45,28 @@ describe('blobs', () => {
       expect(head.headers[name]).toBe(got.headers[name]);
     expect(got.headers['content-encoding']).toBeUndefined();
     expect(got.headers['etag']).toBe(`"${digest}"`);
-    expect((await oci.get(path, { headers: { 'if-none-match': `"${digest}"` } })).status).toBe(304);
+    for (const etag of [`"${digest}"`, `W/"${digest}"`, digest, `"x", "${digest}"`, '*'])
+      expect([etag, (await oci.get(path, { headers: { 'if-none-match': etag } })).status]).toEqual([etag, 304]);
+    expect((await oci.get(path, { headers: { 'if-none-match': digestOf('x') } })).status).toBe(200);
+    const good = { range: 'bytes=0-9', 'if-range': `"${digest}"` };
+    expect((await oci.get(path, { headers: good })).status).toBe(206);
     const stale = { range: 'bytes=0-9', 'if-range': '"other"' };
     expect((await oci.get(path, { headers: stale })).status).toBe(200);
+  });
+
+  it.each(['bytes=0-9,20-29', 'bytes=a-b', 'lines=0-9'])('oci 19: %s is answered with the whole', async (range) => {
+    const digest = await oci.blob(NAME, BYTES);
+    const got = await oci.get(`/v2/${NAME}/blobs/${digest}`, { headers: { range } });
+    expect([got.status, got.bytes.length]).toEqual([200, 2500]);
+  });
+
+  it('digests may be percent-encoded, once', async () => {
+    const digest = await oci.blob(NAME, BYTES);
+    expect((await oci.get(`/v2/${NAME}/blobs/${digest.replace(':', '%3A')}`)).status).toBe(200);
+    expect((await oci.get(`/v2/${NAME}/blobs/${digest.replace(':', '%253A')}`)).code).toBe('DIGEST_INVALID');
+    const image = await oci.image(NAME, 'v1');
+    expect((await oci.get(`/v2/${NAME}/manifests/${image.digest.replace(':', '%3a')}`)).status).toBe(200);
+    expect((await oci.get(`/v2/${NAME}/referrers/${image.digest.replace(':', '%3A')}`)).status).toBe(200);
   });
 
   it('oci 4: an unknown one is 404 in JSON, and HEAD without a body', async () => {
@@ -139,8 +160,6 @@ describe('lists', () => {
 });
 
 describe('referrers', () => {
-  const subjectOf = ({ digest, size }: { digest: string; size: number }) => ({ subject: { mediaType: IMAGE, digest, size } });
-
   it('oci 28 to 30: what refers to an image, with type, size and annotations', async () => {
     const image = await oci.image(NAME, 'v1');
     const annotations = { 'org.example.kind': 'sbom' };
@@ -202,6 +221,72 @@ describe('referrers', () => {
       next = /^<([^>]+)>; rel="next"$/.exec(page.headers['link'] ?? '')?.[1] ?? '';
     }
     expect(seen.size).toBe(5);
+  });
+});
+
+describe('lists that clients keep under the fallback tag', () => {
+  const fallback = (digest: string): string => digest.replace(':', '-').slice(0, 'sha512-'.length + 64);
+  const signature = (text: string) => oci.image(NAME, `tag-${text}`, text, { annotations: { text } });
+  const listed = async (digest: string, query = ''): Promise<readonly string[]> =>
+    (await oci.get(`/v2/${NAME}/referrers/${digest}${query}`)).json.manifests.map((one: { digest: string }) => one.digest);
+  const index = (...images: readonly { digest: string; size: number }[]) => ({
+    schemaVersion: 2,
+    mediaType: INDEX,
+    manifests: images.map(({ digest, size }) => ({ mediaType: IMAGE, digest, size })),
+  });
+
+  it('oci 29: are part of the answer, with what the manifests say, and each once', async () => {
+    const image = await oci.image(NAME, 'v1');
+    const [old, other] = [await signature('old'), await signature('other')];
+    const own = await oci.image(NAME, 'own', 'own', subjectOf(image));
+    const foreign = await oci.image(NAME, 'foreign', 'foreign', subjectOf(other));
+    const list = index(old, own, foreign, image);
+    expect((await oci.put(NAME, fallback(image.digest), list, { type: INDEX })).status).toBe(201);
+    expect(await listed(image.digest)).toEqual([old.digest, own.digest].sort());
+    const { json } = await oci.get(`/v2/${NAME}/referrers/${image.digest}`);
+    expect(json.manifests.find(({ digest }: { digest: string }) => digest === old.digest)).toEqual({
+      mediaType: IMAGE,
+      size: old.size,
+      digest: old.digest,
+      artifactType: CONFIG,
+      annotations: { text: 'old' },
+    });
+    expect(await listed(image.digest, `?artifactType=${encodeURIComponent(CONFIG)}`)).toHaveLength(2);
+    expect(await listed(image.digest, '?artifactType=none')).toEqual([]);
+    expect(await listed(other.digest)).toEqual([foreign.digest]);
+  });
+
+  it('oci 32: what is deleted is gone from the answer at once, the list itself too', async () => {
+    const image = await oci.image(NAME, 'v1');
+    const [first, second] = [await signature('first'), await signature('second')];
+    await oci.put(NAME, fallback(image.digest), index(first, second), { type: INDEX });
+    await oci.remove(`/v2/${NAME}/manifests/${first.digest}`);
+    expect(await listed(image.digest)).toEqual([second.digest]);
+    await oci.put(NAME, fallback(image.digest), index(), { type: INDEX });
+    expect(await listed(image.digest)).toEqual([]);
+    await oci.put(NAME, fallback(image.digest), index(second), { type: INDEX });
+    expect(await listed(image.digest)).toEqual([second.digest]);
+    await oci.remove(`/v2/${NAME}/manifests/${fallback(image.digest)}`);
+    expect(await listed(image.digest)).toEqual([]);
+  });
+
+  it('oci 32: a deleted subject keeps its referrers, a deleted referrer goes, a tag that moves changes nothing', async () => {
+    const image = await oci.image(NAME, 'v1');
+    const sbom = await oci.image(NAME, 'sbom', 'sbom', subjectOf(image));
+    await oci.image(NAME, 'sbom', 'another one');
+    expect(await listed(image.digest)).toEqual([sbom.digest]);
+    await oci.remove(`/v2/${NAME}/manifests/${image.digest}`);
+    expect(await listed(image.digest)).toEqual([sbom.digest]);
+    await oci.remove(`/v2/${NAME}/manifests/${sbom.digest}`);
+    expect(await listed(image.digest)).toEqual([]);
+  });
+
+  it('oci 17: the tag of a sha512 subject is cut at 64 characters', async () => {
+    const subject = digestOf('subject', 'sha512');
+    const old = await signature('old');
+    await oci.put(NAME, fallback(subject), index(old), { type: INDEX });
+    expect(fallback(subject)).toHaveLength('sha512-'.length + 64);
+    expect(await listed(subject)).toEqual([old.digest]);
   });
 });
 

@@ -10,6 +10,8 @@ import { actorOf } from './publish.js';
 import type { OciRules } from './rules.js';
 import type { Blob, OciState } from './state.js';
 
+/** What else can be done with a blob. */
+const ALLOWED = ['GET', 'HEAD'];
 export const OCTETS = 'application/octet-stream';
 /** Milliseconds after which a blob that nothing names is said to be wanted when somebody who may push asks for it: half of the collector's grace. */
 const TOUCH_AFTER = 12 * 60 * 60 * 1000;
@@ -61,7 +63,7 @@ export class Blobs {
 
   /** Only what no manifest names: an image with a hole is good for nobody. */
   remove = async (call: BlobCall): Promise<Reply> => {
-    if (!this.rules.deletion) throw unsupported('deletion is switched off');
+    if (!this.rules.deletion) throw unsupported('deletion is switched off', ALLOWED);
     const { text } = call.params.digest;
     const by = actorOf(call);
     const known = call.package.snapshot.state.blobs.get(text);
@@ -70,7 +72,7 @@ export class Blobs {
       ({ state }) => {
         const blob = state.blobs.get(text);
         if (!blob) throw blobUnknown(text);
-        if (blob.uses > 0) throw unsupported('manifests of this repository name this blob');
+        if (blob.uses > 0) throw unsupported('manifests of this repository name this blob', ALLOWED);
         return { changes: [dropChange(by, text, blob.key)], result: undefined };
       },
       known

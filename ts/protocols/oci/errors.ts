@@ -41,8 +41,9 @@ export const sizeInvalid = (message: string): RegistryError => new RegistryError
 
 export const denied = (message: string): RegistryError => new RegistryError('forbidden', message, { code: 'DENIED' });
 
-export const unsupported = (message: string): RegistryError =>
-  new RegistryError('method_not_allowed', message, { code: 'UNSUPPORTED' });
+/** `allow`: methods that are there all the same (RFC 9110 §15.5.6). */
+export const unsupported = (message: string, allow: readonly string[]): RegistryError =>
+  new RegistryError('method_not_allowed', message, { code: 'UNSUPPORTED', headers: { Allow: allow.join(', ') } });
 
 /** Whose tokens the challenge speaks of. */
 export interface ChallengeOptions {

@@ -70,7 +70,8 @@ function typeOf(contentType: string, fields: Fields): string {
   if (own !== undefined && own !== '' && own !== mediaType)
     throw manifestInvalid('the Content-Type is not the mediaType of the manifest', { contentType: mediaType, mediaType: own });
   if (mediaType.length > MAX_TYPE) throw manifestInvalid('the media type is too long');
-  if (OUTDATED.test(mediaType)) throw manifestInvalid('manifests of schema 1 are not accepted');
+  if (OUTDATED.test(mediaType) || fields['schemaVersion'] === 1)
+    throw manifestInvalid('manifests of schema 1 are not accepted: push with a client that speaks schema 2 or OCI');
   return mediaType;
 }
 

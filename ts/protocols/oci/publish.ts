@@ -121,6 +121,12 @@ function tagged(state: OciState, { tags, digest, by }: Wanted, rules: OciRules, 
   return changes;
 }
 
+/** Clients show it to whoever pushes (distribution-spec, warnings). */
+function warningOf({ blobs }: ParsedManifest): { readonly Warning?: string } {
+  const count = blobs.filter(({ elsewhere }) => elsewhere).length;
+  return count === 0 ? {} : { Warning: `299 - "${count} of the layers may not be distributed: they are served only if pushed"` };
+}
+
 /** Handlers that change manifests and tags. */
 export class ManifestChanges {
   private readonly rules: OciRules;
@@ -139,12 +145,13 @@ export class ManifestChanges {
       'Docker-Content-Digest': digest,
       ...(manifest.subject === undefined ? {} : { 'OCI-Subject': manifest.subject }),
       ...(call.params.reference.digest && tags.length > 0 ? { 'OCI-Tag': tags.join(', ') } : {}),
+      ...warningOf(manifest),
     });
   };
 
   /** DELETE: of a tag, the tag; of a digest, the manifest and all its tags. */
   remove = async (call: ManifestCall<unknown>): Promise<Reply> => {
-    if (!this.rules.deletion) throw unsupported('deletion is switched off');
+    if (!this.rules.deletion) throw unsupported('deletion is switched off', ['GET', 'HEAD', 'PUT']);
     const { reference } = call.params;
     const by = actorOf(call);
     await call.package.commit('delete', ({ state }) => ({ changes: [this.removal(state, reference, by)], result: undefined }), {

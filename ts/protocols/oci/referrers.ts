@@ -20,6 +20,9 @@ interface Page {
   readonly last: string | undefined;
 }
 
+/** The tag under which clients keep the list themselves where a registry does not (distribution-spec, referrers tag schema). */
+const fallbackTag = ({ algorithm, hex }: Digest): string => `${algorithm}-${hex.slice(0, 64)}`;
+
 /** What refers to a manifest, as an image index (distribution-spec, listing referrers). A subject that is not here has referrers all the same. */
 export class Referrers {
   private readonly manifests: Manifests;
@@ -46,7 +49,7 @@ export class Referrers {
   private async page(call: ReferrersCall, filter: string | undefined, n: number): Promise<Page> {
     const { state } = call.package.snapshot;
     const after = call.query.get('last');
-    const digests = [...(state.referrers.get(call.params.digest.text)?.keys() ?? [])]
+    const digests = [...this.referring(call)]
       .filter((digest) => after === undefined || digest > after)
       .filter((digest) => filter === undefined || state.manifests.get(digest)?.artifactType === filter)
       .sort();
@@ -63,10 +66,25 @@ export class Referrers {
     return { descriptors, last: undefined };
   }
 
+  /** Those that name this subject, and those that an index lists which a client of an older registry has pushed under the fallback tag. */
+  private referring({ package: handle, params: { digest } }: ReferrersCall): ReadonlySet<string> {
+    const { state } = handle.snapshot;
+    const own = new Set(state.referrers.get(digest.text)?.keys() ?? []);
+    const tagged = state.tags.get(fallbackTag(digest));
+    const index = tagged === undefined ? undefined : state.manifests.get(tagged);
+    if (tagged === undefined || index?.mediaType !== INDEX) return own;
+    // what names another subject was listed by mistake
+    const listed = index.children.filter((child) => {
+      const manifest = state.manifests.get(child);
+      return manifest !== undefined && manifest.subject === undefined && child !== digest.text;
+    });
+    return new Set([...own, ...listed]);
+  }
+
   private async descriptor(handle: PackageHandle<OciState>, digest: string, manifest: Manifest): Promise<object> {
-    const { mediaType, size, artifactType } = manifest;
+    const { mediaType, size, artifactType, subject } = manifest;
     const annotations =
-      manifest.annotations === null
+      manifest.annotations === null || subject === undefined
         ? annotationsOf(manifestFields(await this.manifests.bytes(handle, digest, manifest)))
         : manifest.annotations;
     return {
