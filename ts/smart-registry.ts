@@ -230,6 +230,7 @@ export class SmartRegistry implements RawHandler {
         address: outside.address,
         actor: context.actor,
         signal: context.signal,
+        client: context.client,
       });
     } catch (error) {
       if (error instanceof RegistryError && error.kind !== 'internal') return houseFailure(error, head);

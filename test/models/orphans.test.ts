@@ -25,7 +25,7 @@ interface Instance {
 }
 
 async function instance(stage: Stage, name: string, driver: StorageDriver, mutants: Mutants, skew = 0): Promise<Instance> {
-  const runtime = runtimeOf(stage, name, skew);
+  const runtime = runtimeOf(stage, name, { skew });
   const objects = new DriverObjectStore(driver, runtime);
   const copyAbove = (key: string, floor: number, signal: AbortSignal) => objects.copyAbove(key, floor, signal);
   const space = new Space<PlainState>({ id: 'r', driver, runtime, schema: plainSchema, maxStaleness: 0, copyAbove, mutants });

@@ -13,13 +13,16 @@ export interface SpaceHabits extends DriverHabits {
   readonly maxStaleness?: number;
 }
 
-/** The same in every run: ids depend on nothing but what a process has seen. `skew`: milliseconds that its wall clock is ahead. */
-export function runtimeOf(stage: Stage, process: string, skew = 0): Runtime {
+/** The same in every run: ids depend on nothing but what a process has seen. `skew`: milliseconds that its wall clock is ahead. Where storage is `local`, ends of turns are steps. */
+export function runtimeOf(stage: Stage, process: string, { skew = 0, local = false }: DriverHabits = {}): Runtime {
   const runtime = testRuntime(
     [...process].reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) >>> 0, 7),
     stage.clock,
   );
-  const clock = Object.assign(Object.create(stage.clock) as typeof stage.clock, { now: () => stage.clock.wall + skew });
+  const clock = Object.assign(Object.create(stage.clock) as typeof stage.clock, {
+    now: () => stage.clock.wall + skew,
+    ...(local && { afterTurn: (run: () => void) => void stage.step(process, 'the turn ends').then(run) }),
+  });
   return { ...runtime, clock };
 }
 
@@ -28,7 +31,7 @@ export const spaceOf = (stage: Stage, process: string, mutants: Mutants, habits:
   new Space<Names>({
     id: 'r',
     driver: stage.driver(process, habits),
-    runtime: runtimeOf(stage, process, habits.skew),
+    runtime: runtimeOf(stage, process, habits),
     schema: namesSchema,
     maxStaleness: habits.maxStaleness ?? 0,
     mutants,

@@ -1,4 +1,11 @@
-import type { ListOptions, ListPage, StorageDriver, WriteBody, WriteOptions } from '../../ts/storage/driver.js';
+import type {
+  ListOptions,
+  ListPage,
+  StorageDriver,
+  SynchronousDriver,
+  WriteBody,
+  WriteOptions,
+} from '../../ts/storage/driver.js';
 import { StorageError } from '../../ts/storage/storage-error.js';
 import { TestClock } from '../log/set-log.js';
 import { SimpleStore } from '../log/simple-store.js';
@@ -14,6 +21,8 @@ export interface DriverHabits {
   readonly skew?: number;
   /** What it reads of logs takes a step more to arrive. */
   readonly slow?: boolean;
+  /** It is looked at synchronously, as a folder is. */
+  readonly local?: boolean;
   /** Creates whose answer is lost; `'late'`: the create itself reaches the store only when the process `wire` takes a step. */
   readonly loses?: (key: string) => 'answer' | 'late' | undefined;
 }
@@ -118,7 +127,23 @@ export class Stage {
     await settled();
   }
 
-  driver(process: string, { skew = 0, slow = false, loses = never }: DriverHabits = {}): StorageDriver {
+  /** The same, and what a folder can do besides: answered at once, inside whatever step asks. */
+  private local(process: string, driver: StorageDriver): SynchronousDriver {
+    const seen = <T>(result: T): T => {
+      this.saw(process, this.told(result));
+      return result;
+    };
+    return {
+      ...driver,
+      namesSync: (folder) => {
+        const keys = [...this.store.objects.keys()].filter((key) => key.startsWith(`${folder}/`)).sort();
+        return seen(keys.map((key) => key.slice(folder.length + 1)));
+      },
+      existsSync: (key) => seen(this.store.objects.has(key)),
+    };
+  }
+
+  driver(process: string, { skew = 0, slow = false, local = false, loses = never }: DriverHabits = {}): StorageDriver {
     const { store } = this;
     const at = async <T>(label: string, call: () => Promise<T>): Promise<T> => {
       await this.step(process, label);
@@ -142,7 +167,7 @@ export class Stage {
         throw new StorageError('unknown', 'no answer came');
       });
     };
-    return {
+    const driver: StorageDriver = {
       name: process,
       stat: (key) => (isView(key) ? store.stat(key) : at(`stat ${key}`, () => store.stat(key))),
       read: async (key) => {
@@ -156,5 +181,6 @@ export class Stage {
       delete: (keys) => at(`delete ${keys.join(' ')}`, () => store.delete(keys)),
       list: (prefix, options?: ListOptions): Promise<ListPage> => at(`list ${prefix}`, () => store.list(prefix, options)),
     };
+    return local ? this.local(process, driver) : driver;
   }
 }

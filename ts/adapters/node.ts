@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { IRequestContext, RawHandler, RawResponse } from '../http/context.js';
+import type { ClientPresence, IRequestContext, RawHandler, RawResponse } from '../http/context.js';
 import { UNREAD_MS } from '../http/hosted-response.js';
 import { parseTarget } from '../http/target.js';
 import { type Runtime, systemRuntime } from '../lib/clock.js';
@@ -11,8 +11,8 @@ export interface NodeHandlerOptions {
   readonly stallMs?: number;
   /** Hears of bodies that broke off after their status was sent. */
   readonly onError?: (error: unknown) => void;
-  /** Called once per request, when its answer has been handed over or has broken off. */
-  readonly onAnswered?: (req: IncomingMessage, answer: RawResponse) => void;
+  /** Called once per request, when its response is closed: with the answer as far as there was one, whether it went out whole or not. */
+  readonly onClosed?: (req: IncomingMessage, res: ServerResponse, answer: RawResponse | undefined) => void;
 }
 
 export type NodeHandler = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void) => void;
@@ -20,7 +20,30 @@ export type NodeHandler = (req: IncomingMessage, res: ServerResponse, next?: (er
 /** What Express adds to a request. */
 type HostedRequest = IncomingMessage & { readonly originalUrl?: string; readonly body?: unknown };
 
-function contextOf(req: HostedRequest, signal: AbortSignal): IRequestContext {
+/** One request's way through here; knows when its client goes. */
+class Serving implements ClientPresence {
+  private readonly res: ServerResponse;
+  answer: RawResponse | undefined;
+  gone = false;
+  private onGone: (() => void) | undefined;
+
+  constructor(res: ServerResponse) {
+    this.res = res;
+  }
+
+  listen(onGone: (() => void) | undefined): void {
+    this.onGone = onGone;
+  }
+
+  /** The response is closed. */
+  closed(): void {
+    if (this.res.writableFinished) return;
+    this.gone = true;
+    this.onGone?.();
+  }
+}
+
+function contextOf(req: HostedRequest, client: ClientPresence): IRequestContext {
   const target = req.url ?? '/';
   return {
     method: req.method ?? 'GET',
@@ -30,7 +53,7 @@ function contextOf(req: HostedRequest, signal: AbortSignal): IRequestContext {
     query: {},
     // A parser that has read the stream leaves its result; one that has not leaves an empty object beside an unread stream.
     body: req.readableDidRead ? req.body : req,
-    signal,
+    client,
     peer: { address: req.socket.remoteAddress, encrypted: 'encrypted' in req.socket },
   };
 }
@@ -41,6 +64,8 @@ function broken(): RawResponse {
   return { status: 500, statusText: undefined, headers: { 'Content-Length': '0', Connection: 'close' }, body: undefined, about };
 }
 
+const silence = (): void => undefined;
+
 async function serve(
   registry: RawHandler,
   req: HostedRequest,
@@ -48,24 +73,23 @@ async function serve(
   options: NodeHandlerOptions,
   how: SendOptions,
 ): Promise<void> {
-  const client = new AbortController();
+  const serving = new Serving(res);
   res.once('close', () => {
-    if (!res.writableFinished) client.abort();
+    serving.closed();
+    options.onClosed?.(req, res, serving.answer);
   });
   // Without a listener a connection that breaks while its body is read would end the process.
-  req.on('error', () => undefined);
-  let answer = broken();
+  req.on('error', silence);
   try {
-    answer = await registry.handle(contextOf(req, client.signal)).catch((cause) => {
+    serving.answer = await registry.handle(contextOf(req, serving)).catch((cause) => {
       options.onError?.(cause);
-      return answer;
+      return broken();
     });
-    await send(req, res, answer, how);
+    await send(req, res, serving.answer, how);
   } catch (cause) {
-    if (!client.signal.aborted) options.onError?.(cause);
+    if (!serving.gone) options.onError?.(cause);
     res.destroy();
   }
-  options.onAnswered?.(req, answer);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { RegistryError } from '../errors/registry-error.js';
 import type { Clock } from '../lib/clock.js';
+import { type Deadline, deadline } from '../lib/deadlines.js';
 import { StorageError } from '../storage/storage-error.js';
 import { isCidr } from './cidr.js';
 import type { IAuthCredentials, IAuthProvider, IAuthToken, IUserProfile } from './provider.js';
@@ -21,8 +22,8 @@ export interface GuardOptions {
 
 const NO = Symbol('no');
 
-/** What is known already is answered within so many turns, without a timer. */
-const PATIENT_TURNS = 32;
+/** What is known is answered by then. Who takes longer is waited for with a look at whether the client is still there. */
+const PATIENCE_MS = 20;
 
 /** Whoever waits for an answer. The signal is asked for only when the answer takes its time: making one is dear. */
 export interface Waiting {
@@ -156,7 +157,7 @@ export class GuardedProvider {
     // Inside `async`, so that what is thrown at once is caught like what is thrown later.
     const answer = (async () => run())();
     try {
-      return (await settledSoon(answer)) ? await answer : await this.raced(call, answer, waiting?.signal);
+      return await this.raced(call, answer, waiting);
     } catch (error) {
       if (notNow(error)) throw error;
       this.onProblem({ call, problem: 'threw', error });
@@ -164,36 +165,54 @@ export class GuardedProvider {
     }
   }
 
-  private async raced(call: string, answer: Promise<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
-    let giveUp: (no: typeof NO) => void = () => undefined;
-    const late = new Promise<typeof NO>((resolve) => {
-      giveUp = resolve;
+  /** The answer, or `NO` at the deadline, or when the client has gone and nobody wants it any more. */
+  private raced(call: string, answer: Promise<unknown>, waiting: Waiting | undefined): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const patience = new Patience(this.clock, this.deadline, waiting, (why) => {
+        if (why === 'late') this.onProblem({ call, problem: 'hung' });
+        resolve(NO);
+      });
+      answer.then(
+        (value) => {
+          patience.end();
+          resolve(value);
+        },
+        (error) => {
+          patience.end();
+          reject(error);
+        },
+      );
     });
-    const timer = this.clock.after(this.deadline, () => {
-      this.onProblem({ call, problem: 'hung' });
-      giveUp(NO);
-    });
-    const onAbort = () => giveUp(NO);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    if (signal?.aborted) giveUp(NO);
-    try {
-      return await Promise.race([answer, late]);
-    } finally {
-      timer.cancel();
-      signal?.removeEventListener('abort', onAbort);
-    }
   }
 }
 
-/** True once the promise is settled; false when that needs more than a few turns. */
-async function settledSoon(promise: Promise<unknown>): Promise<boolean> {
-  let settled = false;
-  const settle = (): void => {
-    settled = true;
-  };
-  promise.then(settle, settle);
-  for (let turn = 0; turn < PATIENT_TURNS && !settled; turn++) await undefined;
-  return settled;
+/** Runs out at the deadline, or when the client goes after the first moment. */
+class Patience {
+  private readonly runOut: (why: 'late' | 'gone') => void;
+  private timer: Deadline;
+  private signal: AbortSignal | undefined;
+  private readonly onAbort = (): void => this.over('gone');
+
+  constructor(clock: Clock, milliseconds: number, waiting: Waiting | undefined, runOut: (why: 'late' | 'gone') => void) {
+    this.runOut = runOut;
+    const first = Math.min(PATIENCE_MS, milliseconds);
+    this.timer = deadline(clock, first, () => {
+      this.timer = deadline(clock, milliseconds - first, () => this.over('late'));
+      this.signal = waiting?.signal;
+      if (this.signal?.aborted) this.onAbort();
+      else this.signal?.addEventListener('abort', this.onAbort, { once: true });
+    });
+  }
+
+  end(): void {
+    this.timer.cancel();
+    this.signal?.removeEventListener('abort', this.onAbort);
+  }
+
+  private over(why: 'late' | 'gone'): void {
+    this.end();
+    this.runOut(why);
+  }
 }
 
 const isUserId = (value: unknown): value is string => isText(value, 256);

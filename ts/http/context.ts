@@ -8,6 +8,41 @@ export interface IRequestActor {
   readonly [field: string]: unknown;
 }
 
+/** Whether the client is still there. What an AbortSignal says, without the making of one, which is dear. */
+export interface ClientPresence {
+  readonly gone: boolean;
+  /** `onGone` is called once, when the client goes before its answer is complete. There is one listener: the last that was given, or none. */
+  listen(onGone: (() => void) | undefined): void;
+}
+
+class SignalPresence implements ClientPresence {
+  private readonly signal: AbortSignal;
+  private onGone: (() => void) | undefined;
+
+  constructor(signal: AbortSignal) {
+    this.signal = signal;
+  }
+
+  get gone(): boolean {
+    return this.signal.aborted;
+  }
+
+  listen(onGone: (() => void) | undefined): void {
+    if (this.onGone) this.signal.removeEventListener('abort', this.onGone);
+    this.onGone = onGone;
+    if (onGone) this.signal.addEventListener('abort', onGone, { once: true });
+  }
+}
+
+/** What the host knows of its client. */
+export const presenceOf = ({
+  client,
+  signal,
+}: {
+  readonly client?: ClientPresence | undefined;
+  readonly signal?: AbortSignal | undefined;
+}): ClientPresence | undefined => client ?? (signal && new SignalPresence(signal));
+
 /** A request as any host can hand it over (public-api.md). */
 export interface IRequestContext {
   readonly method: string;
@@ -21,6 +56,8 @@ export interface IRequestContext {
   readonly body?: unknown;
   readonly actor?: IRequestActor;
   readonly signal?: AbortSignal;
+  /** What `signal` says, where an adapter knows it more cheaply. */
+  readonly client?: ClientPresence | undefined;
   /** Who is at the other end of the connection: what `trustProxy` is held against. Adapters fill it in; without it no forwarded header is believed. */
   readonly peer?: { readonly address?: string | undefined; readonly encrypted?: boolean | undefined };
 }

@@ -4,7 +4,7 @@ import type { PackageHandle, Ruled } from '../packages/package-handle.js';
 import { authorise, type Entry, isAbsent, listing, openToAll, unreadable } from './authorise.js';
 import { IncomingBody } from './body.js';
 import { RequestCaller } from './caller.js';
-import type { RawResponse } from './context.js';
+import { presenceOf, type RawResponse } from './context.js';
 import { explain, writeError } from './fail.js';
 import { headersOf } from './headers.js';
 import { Lifetime } from './lifetime.js';
@@ -37,7 +37,7 @@ class Exchange {
     this.site = site;
     this.request = request;
     this.headers = headersOf(request.headers);
-    this.lifetime = new Lifetime(site.runtime.clock, site.limits.requestTimeoutMs, request.signal);
+    this.lifetime = new Lifetime(site.runtime.clock, site.limits.requestTimeoutMs, presenceOf(request));
   }
 
   get reading(): boolean {

@@ -1,4 +1,6 @@
 import type { Clock } from '../lib/clock.js';
+import { deadline } from '../lib/deadlines.js';
+import type { ClientPresence } from './context.js';
 
 /** The client is gone: there is nobody to answer. */
 export class ClientGone extends Error {
@@ -22,7 +24,7 @@ export class TimeIsUp extends Error {
 export class Lifetime {
   private readonly clock: Clock;
   private readonly limit: number;
-  private readonly client: AbortSignal | undefined;
+  private readonly client: ClientPresence | undefined;
   private readonly onGone = (): void => this.end(new ClientGone());
   private controller: AbortController | undefined;
   private giveUp: ((reason: unknown) => void) | undefined;
@@ -30,14 +32,14 @@ export class Lifetime {
   private moved: number;
   private timer: { cancel(): void } | undefined;
 
-  constructor(clock: Clock, limit: number, client: AbortSignal | undefined) {
+  constructor(clock: Clock, limit: number, client: ClientPresence | undefined) {
     this.clock = clock;
     this.limit = limit;
     this.client = client;
     this.moved = clock.monotonic();
-    this.timer = this.arm(limit);
-    if (client?.aborted) this.onGone();
-    else client?.addEventListener('abort', this.onGone, { once: true });
+    this.timer = deadline(clock, limit, () => this.late());
+    if (client?.gone) this.onGone();
+    else client?.listen(this.onGone);
   }
 
   /**
@@ -61,7 +63,7 @@ export class Lifetime {
   answered(streaming: boolean): void {
     this.timer?.cancel();
     this.timer = undefined;
-    if (!streaming) this.client?.removeEventListener('abort', this.onGone);
+    if (!streaming) this.client?.listen(undefined);
   }
 
   /** The result of `work`, or the reason why it was given up; a result that comes later goes to `late`, a late failure nowhere. */
@@ -84,11 +86,9 @@ export class Lifetime {
     this.giveUp?.(reason);
   }
 
-  private arm(milliseconds: number): { cancel(): void } {
-    return this.clock.after(milliseconds, () => {
-      const left = this.moved + this.limit - this.clock.monotonic();
-      if (left > 0) this.timer = this.arm(Math.ceil(left));
-      else this.end(new TimeIsUp(this.limit));
-    });
+  private late(): void {
+    const left = this.moved + this.limit - this.clock.monotonic();
+    if (left > 0) this.timer = this.clock.after(Math.ceil(left), () => this.late());
+    else this.end(new TimeIsUp(this.limit));
   }
 }

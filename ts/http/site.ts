@@ -1,7 +1,7 @@
 import type { Gate } from '../auth/principal.js';
 import type { Runtime } from '../lib/clock.js';
 import type { PackageSource, Ruled } from '../packages/package-handle.js';
-import type { IRequestActor, IRequestContext } from './context.js';
+import type { ClientPresence, IRequestActor, IRequestContext } from './context.js';
 import type { ProtocolInstance } from './plugin.js';
 import type { RawQuery } from './query.js';
 
@@ -61,4 +61,6 @@ export interface RegistryRequest {
   readonly actor: IRequestActor | undefined;
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal | undefined;
+  /** The same, where an adapter knows it more cheaply. */
+  readonly client?: ClientPresence | undefined;
 }

@@ -8,6 +8,11 @@ export interface Clock {
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
   /** Calls `run` once after `milliseconds`, unless cancelled. Does not keep the process alive. */
   after(milliseconds: number, run: () => void): { cancel(): void };
+  /**
+   * Calls `run` in this turn of the event loop, when whatever has arrived in it has been begun: work that many have asked for by then is done once for all.
+   * Absent: nobody waits for others.
+   */
+  afterTurn?(run: () => void): void;
 }
 
 export interface Random {
@@ -44,6 +49,7 @@ const clock: Clock = {
     (timer as { unref?: () => void }).unref?.();
     return { cancel: () => clearTimeout(timer) };
   },
+  ...(typeof setImmediate === 'function' && { afterTurn: (run: () => void) => void setImmediate(run) }),
 };
 
 const random: Random = {

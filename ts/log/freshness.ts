@@ -1,10 +1,10 @@
 import type { Clock } from '../lib/clock.js';
 import { NextFlight, unlessAborted } from '../lib/next-flight.js';
 import { isSynchronous, type StorageDriver, type SynchronousDriver } from '../storage/driver.js';
-import { feedSlot, pendingFolder } from '../storage/key.js';
+import { feedSlot, parseMarkerName, pendingFolder } from '../storage/key.js';
 import type { FeedState } from './feed.js';
 import type { Log } from './log.js';
-import { type ListedMarker, listMarkers } from './marker.js';
+import { listMarkers } from './marker.js';
 import type { Mutant } from './mutant.js';
 
 export interface FreshnessOptions {
@@ -28,9 +28,16 @@ interface Moment {
 
 /** What a finished probe knows: packages that are named by a marker and may not be in the feed. */
 export interface Probe {
-  readonly began: Moment;
   readonly marked: ReadonlySet<string>;
 }
+
+interface AgeingProbe extends Probe {
+  readonly began: Moment;
+}
+
+type Found = readonly { readonly marker: string; readonly pkg: string; readonly time: number }[];
+
+const NONE: Probe = { marked: new Set() };
 
 /** Markers older than this (by their writer's clock) make a probe ask for a sweep. */
 const LEFTOVER_MS = 5000;
@@ -41,10 +48,12 @@ const LEFTOVER_MS = 5000;
  */
 export class Freshness {
   private readonly options: FreshnessOptions;
-  private readonly flight: NextFlight<Probe>;
+  private readonly flight: NextFlight<AgeingProbe>;
   private readonly local: SynchronousDriver | undefined;
-  private last: Probe | undefined;
-  private running: { readonly began: Moment; readonly probe: Promise<Probe> } | undefined;
+  private last: AgeingProbe | undefined;
+  private running: { readonly began: Moment; readonly probe: Promise<AgeingProbe> } | undefined;
+  /** A look that has not begun: whoever asks now shares it. */
+  private planned: Promise<Probe> | undefined;
 
   constructor(options: FreshnessOptions) {
     this.options = options;
@@ -52,7 +61,7 @@ export class Freshness {
     this.flight = new NextFlight(() => this.start());
   }
 
-  /** True where every look is strong and costs no turn of the event loop. */
+  /** True where every look is strong. */
   get isLocal(): boolean {
     return this.local !== undefined;
   }
@@ -64,13 +73,13 @@ export class Freshness {
 
   /** Resolves once a probe that is young enough has marked what changed. Answers whether this package was named by a marker. */
   async settle(pkg: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<boolean> {
-    if (this.local) return this.look(this.local, pkg);
-    const probe = await this.settleAll(options.signal);
+    const probe = this.local ? await this.look(this.local) : await this.settleAll(options.signal);
     return probe.marked.has(pkg);
   }
 
   /** Like `settle`, for the whole space. */
   async settleAll(signal?: AbortSignal): Promise<Probe> {
+    if (this.local) return this.look(this.local);
     if (this.last && this.young(this.last.began)) return this.last;
     if (this.running && this.young(this.running.began)) return unlessAborted(this.running.probe, signal);
     return unlessAborted(this.flight.run(), signal);
@@ -83,20 +92,44 @@ export class Freshness {
     return !this.local && maxStaleness > 0 && age < maxStaleness;
   }
 
-  /** One directory read and one existence check, for one package. */
-  private async look(local: SynchronousDriver, pkg: string): Promise<boolean> {
-    const { space, feed, onMarker } = this.options;
-    let named = false;
-    for (const name of local.namesSync(pendingFolder(space))) {
-      if (!name.endsWith(pkg) || name.length !== pkg.length + 41) continue;
-      named = true;
-      onMarker({ marker: name.slice(0, 40), pkg });
-    }
-    if (local.existsSync(feedSlot(space, feed.snapshot?.position ?? 0))) await feed.refresh();
-    return named;
+  /** One directory read and one existence check for all who have asked before they begin: requests that arrive in one turn of the event loop share. */
+  private look(local: SynchronousDriver): Promise<Probe> {
+    const { clock, mutants } = this.options;
+    if (!clock.afterTurn) return this.lookNow(local);
+    this.planned ??= new Promise((resolve) => {
+      clock.afterTurn?.(() => {
+        const found = this.lookNow(local);
+        resolve(found);
+        const begun = (): void => {
+          this.planned = undefined;
+        };
+        // What has begun serves nobody who comes later.
+        if (mutants.has('share-begun-look')) found.then(begun, begun);
+        else begun();
+      });
+    });
+    return this.planned;
   }
 
-  private start(): Promise<Probe> {
+  private async lookNow(local: SynchronousDriver): Promise<Probe> {
+    const { space, feed, mutants } = this.options;
+    const readFeed = async (): Promise<void> => {
+      if (local.existsSync(feedSlot(space, feed.snapshot?.position ?? 0))) await feed.refresh();
+    };
+    if (mutants.has('feed-before-markers')) await readFeed();
+    const markers = local.namesSync(pendingFolder(space)).flatMap((name) => parseMarkerName(name) ?? []);
+    this.mark(markers);
+    if (!mutants.has('feed-before-markers')) await readFeed();
+    return markers.length === 0 ? NONE : { marked: new Set(markers.map(({ pkg }) => pkg)) };
+  }
+
+  private mark(markers: Found): void {
+    for (const marker of markers) this.options.onMarker(marker);
+    const [oldest] = markers;
+    if (oldest && this.options.clock.now() - oldest.time > LEFTOVER_MS) this.options.onLeftover();
+  }
+
+  private start(): Promise<AgeingProbe> {
     const began = { wall: this.options.clock.now(), monotonic: this.options.clock.monotonic() };
     const probe = this.probe(began);
     const running = { began, probe };
@@ -108,19 +141,13 @@ export class Freshness {
     return probe;
   }
 
-  private async probe(began: Moment): Promise<Probe> {
+  private async probe(began: Moment): Promise<AgeingProbe> {
     const { feed, mutants } = this.options;
     if (mutants.has('feed-before-markers')) await feed.refresh();
     const markers = await listMarkers(this.options.driver, this.options.space);
-    for (const marker of markers) this.options.onMarker(marker);
+    this.mark(markers);
     if (!mutants.has('feed-before-markers')) await feed.refresh();
     this.last = { began, marked: new Set(markers.map(({ pkg }) => pkg)) };
-    if (this.leftover(markers)) this.options.onLeftover();
     return this.last;
-  }
-
-  private leftover(markers: readonly ListedMarker[]): boolean {
-    const oldest = markers[0];
-    return oldest !== undefined && this.options.clock.now() - oldest.time > LEFTOVER_MS;
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Rules that tests switch off one at a time, to show that their schedules would notice. Never set outside tests.
  * - `feed-before-markers`: a probe reads the feed first, then lists the markers.
+ * - `share-begun-look`: a look at a folder also serves those who ask while it is under way.
  * - `feed-moves-unmarked`: a feed entry is taken in without marking the packages that it names.
  * - `reread-settles-later-probes`: a re-read also counts for probes that ended after it began.
  * - `marker-expires-without-floor`: an old marker is deleted though its writer may still commit.
@@ -17,6 +18,7 @@
  */
 export type Mutant =
   | 'feed-before-markers'
+  | 'share-begun-look'
   | 'feed-moves-unmarked'
   | 'reread-settles-later-probes'
   | 'marker-expires-without-floor'

@@ -57,6 +57,7 @@ export class House implements RawHandler {
       address: this.addressOf(context),
       actor: context.actor,
       signal: context.signal,
+      client: context.client,
     });
   }
 

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { harden, toNodeHandler } from '../adapters/node.js';
+import { harden, type NodeHandler, toNodeHandler } from '../adapters/node.js';
 import type { RawHandler, RawResponse } from '../http/context.js';
 import { type Clock, systemRuntime } from '../lib/clock.js';
 import { SmartRegistry } from '../smart-registry.js';
@@ -63,6 +63,13 @@ export async function serve(options: ServerOptions, hooks: ServeHooks = {}): Pro
   return running;
 }
 
+interface Beginning {
+  readonly at: number;
+  /** Bytes that the connection had sent by then. */
+  readonly sent: number;
+  readonly peer: string | undefined;
+}
+
 class Running implements RunningServer {
   url = '';
   readonly registry: SmartRegistry;
@@ -71,6 +78,9 @@ class Running implements RunningServer {
   private readonly counted: Metrics;
   private readonly clock: Clock = systemRuntime.clock;
   private readonly server: Server;
+  private readonly handler: NodeHandler;
+  /** What was known when the request came. */
+  private readonly began = new WeakMap<IncomingMessage, Beginning>();
   private house: RawHandler | undefined;
   private stopping: Promise<void> | undefined;
 
@@ -79,6 +89,13 @@ class Running implements RunningServer {
     this.registry = registry;
     this.log = log;
     this.counted = metrics;
+    this.handler = toNodeHandler(
+      { handle: (context) => (this.house ?? this.registry).handle(context) },
+      {
+        onError: (error) => this.log.fault(error, 'answer'),
+        onClosed: (req, res, answer) => this.closed(req, res, answer),
+      },
+    );
     this.server = harden(createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (req, res) => this.answer(req, res)));
   }
 
@@ -125,36 +142,30 @@ class Running implements RunningServer {
   }
 
   private answer(req: IncomingMessage, res: ServerResponse): void {
-    const started = this.clock.monotonic();
-    const sentBefore = req.socket.bytesWritten;
-    const peer = req.socket.remoteAddress;
-    let answer: RawResponse | undefined;
-    const handler: RawHandler = {
-      handle: async (context) => {
-        answer = await (this.house ?? this.registry).handle(context);
-        return answer;
-      },
-    };
+    const { socket } = req;
+    this.began.set(req, { at: this.clock.monotonic(), sent: socket.bytesWritten, peer: socket.remoteAddress });
     this.counted.began();
     if (this.stopping) res.shouldKeepAlive = false;
-    res.once('close', () => {
-      const record = {
-        method: req.method ?? '',
-        path: req.url ?? '/',
-        status: answer?.status ?? 499,
-        bytes: Math.max(0, (req.socket?.bytesWritten ?? sentBefore) - sentBefore),
-        milliseconds: this.clock.monotonic() - started,
-        user: answer?.about.user,
-        repository: answer?.about.repository,
-        route: answer?.about.route,
-        peer,
-        cut: !res.writableFinished,
-      };
-      this.counted.ended(record);
-      this.log.request(record);
-      if (this.stopping) this.server.closeIdleConnections();
-    });
-    toNodeHandler(handler, { onError: (error) => this.log.fault(error, 'answer') })(req, res);
+    this.handler(req, res);
+  }
+
+  private closed(req: IncomingMessage, res: ServerResponse, answer: RawResponse | undefined): void {
+    const { at, sent, peer } = this.began.get(req) as Beginning;
+    const record = {
+      method: req.method ?? '',
+      path: req.url ?? '/',
+      status: answer?.status ?? 499,
+      bytes: Math.max(0, (req.socket?.bytesWritten ?? sent) - sent),
+      milliseconds: this.clock.monotonic() - at,
+      user: answer?.about.user,
+      repository: answer?.about.repository,
+      route: answer?.about.route,
+      peer,
+      cut: !res.writableFinished,
+    };
+    this.counted.ended(record);
+    this.log.request(record);
+    if (this.stopping) this.server.closeIdleConnections();
   }
 }
 

@@ -143,3 +143,97 @@ export const freshnessModel = (rules: FreshnessRules, publishes: number): Model<
       ? 'a request does not see what was acknowledged before it began'
       : undefined,
 });
+
+/** A process whose requests share looks at a folder: `looks` is how many have begun, `done` how many have ended, `wanted` the last that anybody waits for. */
+interface Shared extends World {
+  looks: number;
+  done: number;
+  wanted: number;
+  /** Looks that have named the package. */
+  named: number[];
+}
+
+interface Sharer extends Memory {
+  look: number;
+}
+
+export interface SharingRules {
+  /** Whoever asks waits for a look that has not begun. */
+  readonly waitsForNext: boolean;
+}
+
+/** A directory read, then an existence check: other processes come in between, and other requests of this one while a feed entry is taken in. */
+const looker: Step<Shared, Sharer> = (world, me) => {
+  const saw = (): void => {
+    world.dirty += 1;
+    world.named.push(world.looks);
+  };
+  switch (me.at) {
+    case 'begin':
+      if (world.wanted <= world.looks) return undefined;
+      world.looks += 1;
+      if (world.markers.length > 0) saw();
+      me.at = 'feed';
+      return `look ${world.looks} reads the markers`;
+    case 'feed':
+      me.to = world.feed.length;
+      me.at = 'end';
+      return `look ${world.looks} finds ${me.to} feed entries`;
+    default:
+      if (me.to > world.known) {
+        world.known = me.to;
+        saw();
+      }
+      world.done = world.looks;
+      me.at = 'begin';
+      return `look ${world.done} ends`;
+  }
+};
+
+function sharing({ waitsForNext }: SharingRules): Step<Shared, Sharer> {
+  const reads = request({ markersFirst: true, marksShared: true, settlesEarlierOnly: true });
+  return (world, me) => {
+    switch (me.at) {
+      case 'begin':
+        me.after = world.acknowledged;
+        me.look = !waitsForNext && world.looks > world.done ? world.looks : world.looks + 1;
+        world.wanted = Math.max(world.wanted, me.look);
+        me.at = 'wait';
+        return `a request begins after ${me.after} and waits for look ${me.look}`;
+      case 'wait':
+        if (world.done < me.look) return undefined;
+        me.at = world.named.includes(me.look) || world.dirty > world.clean ? 'read' : 'answer';
+        return `look ${me.look} is done for a request`;
+      default:
+        return reads(world, me);
+    }
+  };
+}
+
+/** The same, where all requests of a process share looks. */
+export const sharedLookModel = (rules: SharingRules, publishes: number): Model<Shared, Sharer> => ({
+  world: {
+    log: 0,
+    acknowledged: 0,
+    feed: [],
+    markers: [],
+    known: 0,
+    cached: 0,
+    dirty: 0,
+    clean: 0,
+    looks: 0,
+    done: 0,
+    wanted: 0,
+    named: [],
+  },
+  memory: () => ({ at: 'begin', round: 0, listed: [], to: 0, after: 0, answer: -1, rereads: false, mark: 0, look: 0 }),
+  processes: [[writer(publishes)], [sweeper(publishes)], [looker], ...[0, 1, 2].map(() => [sharing(rules)])] as Model<
+    Shared,
+    Sharer
+  >['processes'],
+  alike: [3, 4, 5],
+  violated: (_, memories) =>
+    memories.some(({ at, answer, after }) => at === 'done' && answer >= 0 && answer < after)
+      ? 'a request does not see what was acknowledged before it began'
+      : undefined,
+});

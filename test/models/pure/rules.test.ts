@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { exploreModel, type Model } from './explore.js';
 import { feedModel } from './feed.js';
 import { floorModel } from './floor.js';
-import { freshnessModel } from './freshness.js';
+import { freshnessModel, sharedLookModel } from './freshness.js';
 import { ociModel } from './oci-collection.js';
 
 /** CI takes the larger ones. */
@@ -42,6 +42,12 @@ describe('markers first, then the feed', () => {
   it('not where the feed moves on before the package is marked', () =>
     fails(freshnessModel({ ...FRESH, marksShared: false }, 1), wrong));
   it('not where a re-read answers later probes', () => fails(freshnessModel({ ...FRESH, settlesEarlierOnly: false }, 1), wrong));
+});
+
+describe('one look for all requests that have arrived before it', () => {
+  it('holds', { timeout: 300_000 }, () => holds(sharedLookModel({ waitsForNext: true }, whole ? 2 : 1), 5_000));
+  it('not where a look that has begun is shared', () =>
+    fails(sharedLookModel({ waitsForNext: false }, 1), 'a request does not see what was acknowledged before it began'));
 });
 
 describe('a blob is dropped in the log before its bytes go', () => {
