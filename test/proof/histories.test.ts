@@ -1,19 +1,32 @@
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { lacksVersitygw } from '../servers/binaries.js';
 import { startVersitygw } from '../servers/versitygw.js';
+import { checkBounded } from './bounded.js';
 import { type Cluster, closeClients, onBucket, startCluster, tell } from './cluster.js';
 import { checkEach } from './linearizability.js';
 import { packageModel } from './package-model.js';
 import { type Instance, type Recorded, record } from './workload.js';
 
+/** `PROOF_OPERATIONS` overrules on a folder: any number by hand. */
 const LONG = process.env['REQUIRE_CLIENTS'] === '1';
+const ON_FOLDER = Number(process.env['PROOF_OPERATIONS'] ?? (LONG ? 20_000 : 2_000));
+const ON_BUCKET = LONG ? 2_000 : 300;
+const BEHIND = LONG ? 1_000 : 300;
+if (!LONG)
+  console.log(
+    `shortened: ${ON_FOLDER} operations on a folder and ${ON_BUCKET} on a bucket; REQUIRE_CLIENTS=1 does 20,000 and 2,000`,
+  );
+
 const seed = Number(process.env['PROOF_SEED'] ?? Math.floor(Math.random() * 1e6));
-const PATIENCE = 300_000;
+const PATIENCE = 1_200_000;
+const PROCESSES = 4;
 
 let cluster: Cluster | undefined;
+let stopStore: (() => Promise<void>) | undefined;
 afterEach(async () => {
   await cluster?.stop();
-  cluster = undefined;
+  await stopStore?.();
+  [cluster, stopStore] = [undefined, undefined];
 });
 afterAll(closeClients);
 
@@ -23,6 +36,13 @@ const instancesOf = ({ processes }: Cluster): readonly Instance[] =>
       (method, path, body) =>
         tell(url, method, path, body),
   );
+
+async function onOneBucket(maxStaleness: number): Promise<Cluster> {
+  const s3 = await startVersitygw({ version: '1.8.0' });
+  stopStore = () => s3.stop();
+  cluster = await startCluster({ processes: PROCESSES, config: { maxStaleness }, ...onBucket(s3) });
+  return cluster;
+}
 
 const sum = ({ counts }: Recorded, pattern: RegExp): number =>
   Object.entries(counts).reduce((total, [key, count]) => (pattern.test(key) ? total + count : total), 0);
@@ -35,22 +55,24 @@ function expectWorth(recorded: Recorded, operations: number): void {
     expect(recorded.counts[kind] ?? 0, kind).toBeGreaterThan(operations / 400);
 }
 
+const tellOf = (where: string, { counts }: Recorded): void =>
+  console.log(`histories on ${where}, seed ${seed}: ${JSON.stringify(counts)}`);
+
 describe('4(c): histories are linearizable', () => {
-  const operations = LONG ? 20_000 : 8_000;
   it(
-    `${operations} requests to 4 processes on one folder, seed ${seed}`,
+    `${ON_FOLDER} requests to ${PROCESSES} processes on one folder, seed ${seed}`,
     async () => {
-      cluster = await startCluster({ processes: 4, config: { maxStaleness: 0 } });
+      cluster = await startCluster({ processes: PROCESSES, config: { maxStaleness: 0 } });
       const recorded = await record({
         instances: instancesOf(cluster),
         clients: 16,
-        operations,
-        packages: Math.ceil(operations / 200),
+        operations: ON_FOLDER,
+        packages: Math.ceil(ON_FOLDER / 200),
         seed,
         prefix: 'p',
       });
-      console.log(`histories on a folder, seed ${seed}: ${JSON.stringify(recorded.counts)}`);
-      expectWorth(recorded, operations);
+      tellOf('a folder', recorded);
+      expectWorth(recorded, ON_FOLDER);
       expect(recorded.counts['unpublish stale'] ?? 0).toBeGreaterThan(0);
       expect(checkEach(packageModel, recorded.histories)).toBeUndefined();
       for (const { err } of cluster.processes) expect(err()).toBe('');
@@ -58,29 +80,40 @@ describe('4(c): histories are linearizable', () => {
     PATIENCE,
   );
 
-  const few = LONG ? 2_000 : 600;
   it.skipIf(lacksVersitygw('1.8.0'))(
-    `${few} requests to 4 processes on one bucket, seed ${seed}`,
+    `${ON_BUCKET} requests to ${PROCESSES} processes on one bucket, seed ${seed}`,
     async () => {
-      const s3 = await startVersitygw({ version: '1.8.0' });
-      try {
-        cluster = await startCluster({ processes: 4, config: { maxStaleness: 0 }, ...onBucket(s3) });
-        const recorded = await record({
-          instances: instancesOf(cluster),
-          clients: 8,
-          operations: few,
-          packages: Math.ceil(few / 100),
-          seed,
-          prefix: 'p',
-        });
-        console.log(`histories on a bucket, seed ${seed}: ${JSON.stringify(recorded.counts)}`);
-        expectWorth(recorded, few);
-        expect(checkEach(packageModel, recorded.histories)).toBeUndefined();
-        await cluster.stop();
-        cluster = undefined;
-      } finally {
-        await s3.stop();
-      }
+      const recorded = await record({
+        instances: instancesOf(await onOneBucket(0)),
+        clients: 8,
+        operations: ON_BUCKET,
+        packages: Math.ceil(ON_BUCKET / 100),
+        seed,
+        prefix: 'p',
+      });
+      tellOf('a bucket', recorded);
+      expectWorth(recorded, ON_BUCKET);
+      expect(checkEach(packageModel, recorded.histories)).toBeUndefined();
+    },
+    PATIENCE,
+  );
+});
+
+describe('INV5: a second behind, reads see everything acknowledged before they began', () => {
+  it.skipIf(lacksVersitygw('1.8.0'))(
+    `${BEHIND} requests to ${PROCESSES} processes on one bucket, seed ${seed}`,
+    async () => {
+      const recorded = await record({
+        instances: instancesOf(await onOneBucket(1_000)),
+        clients: 32,
+        operations: BEHIND,
+        packages: Math.ceil(BEHIND / 75),
+        seed,
+        prefix: 'p',
+      });
+      tellOf('a bucket, a second behind', recorded);
+      expectWorth(recorded, BEHIND);
+      for (const [name, history] of recorded.histories) expect(checkBounded(history), name).toEqual({ linearizable: true });
     },
     PATIENCE,
   );

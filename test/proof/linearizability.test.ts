@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { noise } from '../fuzz/archives.js';
+import { checkBounded } from './bounded.js';
 import { check, type Model, type Operation } from './linearizability.js';
 import { type Input, NOTHING, type Output, packageModel, seenOf } from './package-model.js';
 
@@ -184,5 +185,31 @@ describe('the model of a package', () => {
     expect(check(packageModel, [unknown, read(2, NOTHING), read(4, one)]).linearizable).toBe(true);
     expect(check(packageModel, [unknown, read(2, NOTHING), read(4, NOTHING)]).linearizable).toBe(true);
     expect(check(packageModel, [unknown, read(2, one), read(4, NOTHING)]).linearizable).toBe(false);
+  });
+});
+
+describe('the check for instances that may be behind', () => {
+  const one = seenOf({ '1.0.0': ['a', ''] }, { latest: '1.0.0' });
+  const both = seenOf({ '1.0.0': ['a', ''], '2.0.0': ['b', ''] }, { latest: '2.0.0' });
+  const by = (instance: number, operation: Operation<Input, Output>) => ({ ...operation, instance });
+  const first = by(0, did(0, publish('1.0.0'), 'ok'));
+  const second = by(0, did(2, publish('2.0.0', 'b'), 'ok', 10));
+
+  it.each([
+    ['another instance does not show yet what waits', [first, second, by(1, read(4, both)), by(2, read(6, one))]],
+    ['a refusal tells what no reader sees yet', [first, second, by(1, did(3, publish('2.0.0'), 'no')), by(2, read(6, one))]],
+    ['all see it behind the acknowledgement', [first, second, by(1, read(14, both)), by(2, read(14, both))]],
+  ])('lets pass: %s', (_, history) => {
+    expect(checkBounded(history)).toEqual({ linearizable: true });
+  });
+
+  it.each([
+    ['what was acknowledged is not seen', [first, second, by(1, read(14, one))]],
+    ['one instance goes back', [first, second, by(1, read(4, both)), by(1, read(6, one))]],
+    ['something from nowhere', [first, by(1, read(4, both))]],
+    ['two winners', [first, by(1, did(3, publish('1.0.0', 'b'), 'ok'))]],
+    ['a refusal without a reason', [first, by(1, did(3, publish('2.0.0', 'b'), 'no'))]],
+  ])('refuses: %s', (_, history) => {
+    expect(checkBounded(history).linearizable).toBe(false);
   });
 });

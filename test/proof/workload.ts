@@ -24,9 +24,14 @@ export interface WorkloadOptions {
   readonly meeting?: boolean;
 }
 
+export interface RecordedOperation extends Operation<Input, Output> {
+  /** Which of the instances was asked. */
+  readonly instance: number;
+}
+
 export interface Recorded {
   /** By package. */
-  readonly histories: ReadonlyMap<string, readonly Operation<Input, Output>[]>;
+  readonly histories: ReadonlyMap<string, readonly RecordedOperation[]>;
   /** How often what came out, for proof that the run was worth something. */
   readonly counts: Readonly<Record<string, number>>;
 }
@@ -167,13 +172,14 @@ class Client {
   ): Promise<Told | undefined> {
     const { run } = this;
     const { instances } = run.options;
-    const instance = instances[(which ?? this.random(instances.length)) % instances.length] as Instance;
+    const number = (which ?? this.random(instances.length)) % instances.length;
+    const instance = instances[number] as Instance;
     run.left -= 1;
     const called = performance.now();
     const told = await instance(method, path, body).catch(() => undefined);
     const result = told && outcome(told);
     const returned = result === undefined ? Number.POSITIVE_INFINITY : performance.now();
-    run.note(name, { client: this.id, input, output: result, called, returned }, told);
+    run.note(name, { client: this.id, instance: number, input, output: result, called, returned }, told);
     return told;
   }
 }
@@ -182,7 +188,7 @@ class Run {
   readonly options: WorkloadOptions;
   left: number;
   readonly begun = new Map<string, number>();
-  readonly histories = new Map<string, Operation<Input, Output>[]>();
+  readonly histories = new Map<string, RecordedOperation[]>();
   readonly counts: Record<string, number> = {};
 
   constructor(options: WorkloadOptions) {
@@ -190,7 +196,7 @@ class Run {
     this.left = options.operations;
   }
 
-  note(name: string, operation: Operation<Input, Output>, told: Told | undefined): void {
+  note(name: string, operation: RecordedOperation, told: Told | undefined): void {
     const { input, output: result } = operation;
     const word = result === undefined ? `unknown ${told?.status ?? 'broken'}` : typeof result === 'string' ? result : 'seen';
     const key = `${input.op} ${word}`;
