@@ -30,7 +30,7 @@ describe('storage calls per operation', () => {
     expect(figures(many)).toEqual(figures(few));
   });
 
-  it.skipIf(lacksVersitygw('1.8.0'))('stay within their limits on a real S3 server', async () => {
+  it.skipIf(lacksVersitygw('1.8.0'))('stay within their limits on a real S3 server', { timeout: 120_000 }, async () => {
     const server = await startVersitygw({ version: '1.8.0' });
     try {
       expect(excess(await countOperations(lib, driverFor(server)))).toEqual([]);

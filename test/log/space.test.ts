@@ -177,6 +177,68 @@ describe('feed', () => {
   });
 });
 
+describe("the feed's checkpoint", () => {
+  const named = async (a: Awaited<ReturnType<typeof opened>>) =>
+    [...(await a.names()).items.values()].map(({ identity, to, summary }) => [identity, to, summary]).sort();
+
+  it('is written by the look at all markers once 16 entries lie behind it; whoever opens reads no more than those', async () => {
+    const driver = new SimpleStore();
+    const a = await opened(driver);
+    const publish = async (from: number, to: number) => {
+      for (let i = from; i < to; i += 1) {
+        await a.commit(`p${i % 10}`, add(String(i)));
+        await a.feedOwn();
+      }
+    };
+    await publish(0, 15);
+    await a.sweep();
+    expect(keys(driver, 'derived/feed/')).toEqual([]);
+    await publish(15, 20);
+    await a.sweep();
+    expect(keys(driver, 'derived/feed/')).toHaveLength(1);
+    await publish(20, 25);
+    driver.calls.length = 0;
+    const b = await opened(driver);
+    expect(driver.calls.filter((call) => call.startsWith('read feed/')).length).toBeLessThanOrEqual(2 + 16);
+    expect(await named(b)).toEqual(await named(a));
+    expect((await b.names()).items.size).toBe(10);
+    await publish(25, 90);
+    await b.sweep();
+    expect(await named(await opened(driver))).toEqual(await named(a));
+  });
+
+  it('is not left to the look for more than 64 entries', async () => {
+    const driver = new SimpleStore();
+    const a = await opened(driver);
+    for (let i = 0; i < 64; i += 1) {
+      expect(keys(driver, 'derived/feed/')).toEqual([]);
+      await a.commit('p', add(String(i)));
+      await a.feedOwn();
+    }
+    expect(keys(driver, 'derived/feed/')).toHaveLength(1);
+  });
+
+  it('keeps what exists apart from what does not, and is ignored when it is cut', async () => {
+    const driver = new SimpleStore();
+    const a = await opened(driver);
+    for (let i = 0; i < 16; i += 1) {
+      await a.commit(
+        i % 2 ? `é"\n${i}` : `gone${i}`,
+        i % 2 ? add(String(i)) : () => ({ changes: [{ type: 'note', by: 'u' }], result: '' }),
+      );
+      await a.feedOwn();
+    }
+    await a.sweep();
+    const key = keys(driver, 'derived/feed/')[0] as string;
+    const b = await opened(driver);
+    expect([...(await b.names()).items.values()].every(({ identity }) => identity.startsWith('é'))).toBe(true);
+    expect(await named(b)).toHaveLength(8);
+    const bytes = driver.objects.get(key)?.bytes as Uint8Array;
+    driver.objects.set(key, { bytes: bytes.subarray(0, bytes.byteLength - 3), modified: 0 });
+    expect(await named(await opened(driver))).toEqual(await named(a));
+  });
+});
+
 describe('floor', () => {
   it('objects below the floor are copied above it before the commit', async () => {
     const driver = new SimpleStore();

@@ -1,4 +1,4 @@
-import { type Extract, extract, type Header } from 'tar-stream';
+import type { Extract, Header } from 'tar-stream';
 import { invalid, RegistryError } from '../errors/registry-error.js';
 import { type ExpectedEntry, TarGate, type TarLimits } from './tar-gate.js';
 
@@ -31,9 +31,9 @@ class Feeder {
   private closed = false;
   private wake: (() => void) | undefined;
 
-  constructor(source: AsyncIterable<Uint8Array>, limits: TarLimits) {
+  constructor(parser: Extract, source: AsyncIterable<Uint8Array>, limits: TarLimits) {
     this.gate = new TarGate(limits);
-    this.parser = extract();
+    this.parser = parser;
     this.parser.once('close', () => {
       this.closed = true;
       this.wake?.();
@@ -133,8 +133,10 @@ function agree(header: Header, expected: ExpectedEntry | undefined): ExpectedEnt
  */
 export async function* readTar(source: AsyncIterable<Uint8Array>, options: TarOptions = {}): AsyncGenerator<TarEntry> {
   const { signal } = options;
+  // loaded by the first archive: a start has no use for it
+  const { extract } = await import('tar-stream');
   signal?.throwIfAborted();
-  const feeder = new Feeder(source, options);
+  const feeder = new Feeder(extract(), source, options);
   const entries = feeder.parser[Symbol.asyncIterator]() as AsyncIterator<unknown> as AsyncIterator<Parsed>;
   const onAbort = (): void => feeder.fail(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });

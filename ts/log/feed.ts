@@ -1,4 +1,4 @@
-import { text, utf8 } from '../lib/bytes.js';
+import { concat, text, utf8 } from '../lib/bytes.js';
 import type { Json } from '../lib/json.js';
 import { LayeredMap } from '../lib/layered-map.js';
 import { type Change, type FeedItem, type LogSchema, type NewChange, UnknownChange } from './schema.js';
@@ -34,43 +34,104 @@ const itemOf = (change: Change): FeedItem => ({
 /** The item that a feed's change brings. */
 export const fedItem = (change: Change): FeedItem | undefined => (change.type === 'fed' ? itemOf(change) : undefined);
 
-/** One after the other: the whole as one text would be in memory beside its items. */
-function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let start = 0; start < bytes.byteLength; ) {
-    const end = bytes.indexOf(10, start);
-    yield bytes.subarray(start, end < 0 ? bytes.byteLength : end);
-    start = end < 0 ? bytes.byteLength : end + 1;
+/** An item as a checkpoint has it: most summaries are never asked for, and all of them together take long to parse. */
+class StoredItem implements FeedItem {
+  readonly key: string;
+  readonly identity: string;
+  readonly to: number;
+  private bytes: Uint8Array | undefined;
+  private parsed: Json | undefined;
+
+  constructor(key: string, identity: string, to: number, bytes: Uint8Array) {
+    this.key = key;
+    this.identity = identity;
+    this.to = to;
+    this.bytes = bytes;
+  }
+
+  get summary(): Json | undefined {
+    if (this.bytes) this.parsed = JSON.parse(text(this.bytes)) as Json;
+    this.bytes = undefined;
+    return this.parsed;
+  }
+
+  get raw(): Uint8Array {
+    return this.bytes ?? utf8(JSON.stringify(this.parsed));
   }
 }
 
+/** Whether the package exists, without looking into its summary. */
+export const isThere = (item: FeedItem): boolean => item instanceof StoredItem || item.summary !== undefined;
+
+const rawSummary = (item: FeedItem): Uint8Array | undefined =>
+  item instanceof StoredItem ? item.raw : item.summary === undefined ? undefined : utf8(JSON.stringify(item.summary));
+
+/** `length`: bytes of the summary behind the rows; -1: the package does not exist. */
+type Row = readonly [key: string, identity: string, to: number, length: number];
+/** Rows are parsed this many at a time: not one by one, and not all as one text beside their items. */
+const ROWS_IN_A_LINE = 500;
+
+/** Lines of rows, an empty line, then the summaries one behind the other. */
+function encodeItems(items: Iterable<FeedItem>): Uint8Array {
+  const lines: string[] = [];
+  const summaries: Uint8Array[] = [];
+  let rows: Row[] = [];
+  const close = () => {
+    if (rows.length > 0) lines.push(`${JSON.stringify(rows)}\n`);
+    rows = [];
+  };
+  for (const item of items) {
+    const raw = rawSummary(item);
+    if (raw) summaries.push(raw);
+    rows.push([item.key, item.identity, item.to, raw?.byteLength ?? -1]);
+    if (rows.length === ROWS_IN_A_LINE) close();
+  }
+  close();
+  return concat([utf8(`${lines.join('')}\n`), ...summaries]);
+}
+
+function* rowsOf(bytes: Uint8Array): Generator<Row, number> {
+  for (let start = 0; ; ) {
+    const end = bytes.indexOf(10, start);
+    if (end < 0) throw new RangeError('a feed state that is cut off');
+    if (end === start) return end + 1;
+    yield* JSON.parse(text(bytes.subarray(start, end))) as Row[];
+    start = end + 1;
+  }
+}
+
+/** Throws on bytes that `encodeItems` did not write. The items keep a hold on `bytes` until they are asked for their summaries. */
+function decodeItems(bytes: Uint8Array): FeedState {
+  const rows: Row[] = [];
+  const reading = rowsOf(bytes);
+  let row = reading.next();
+  for (; !row.done; row = reading.next()) rows.push(row.value);
+  let at = row.value;
+  let total = 0;
+  const items = LayeredMap.of(
+    rows.map(([key, identity, to, length]): [string, FeedItem] => {
+      const from = at;
+      at += Math.max(0, length);
+      const item =
+        length < 0 ? { key, identity, to, summary: undefined } : new StoredItem(key, identity, to, bytes.subarray(from, at));
+      total += weight(item);
+      return [key, item];
+    }),
+  );
+  if (at !== bytes.byteLength) throw new RangeError('a feed state with bytes missing or left over');
+  return { items, weight: total };
+}
+
 export const feedSchema: LogSchema<FeedState> = {
-  revision: 'feed-1',
+  revision: 'feed-2',
   initial: () => ({ items: LayeredMap.of<string, FeedItem>([]), weight: 0 }),
   apply(state, change) {
     if (change.type !== 'fed') throw new UnknownChange(`feed change ${change.type}`);
     const item = itemOf(change);
     return { items: state.items.with(item.key, item), weight: state.weight + weight(item) - weight(state.items.get(item.key)) };
   },
-  encode: ({ items }) =>
-    utf8(
-      [...items.values()]
-        .map(({ key, identity, to, summary }) =>
-          JSON.stringify(summary === undefined ? [key, identity, to] : [key, identity, to, summary]),
-        )
-        .join('\n'),
-    ),
-  decode(bytes) {
-    let total = 0;
-    const items = function* (): Generator<[string, FeedItem]> {
-      for (const line of linesOf(bytes)) {
-        const [key, identity, to, summary] = JSON.parse(text(line)) as [string, string, number, Json | undefined];
-        const item: FeedItem = { key, identity, to, summary };
-        total += weight(item);
-        yield [key, item];
-      }
-    };
-    return { items: LayeredMap.of(items()), weight: total };
-  },
+  encode: ({ items }) => encodeItems(items.values()),
+  decode: decodeItems,
   weigh: (state) => state.weight,
   summarise: () => undefined,
 };

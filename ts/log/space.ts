@@ -9,7 +9,7 @@ import { Behind } from './behind.js';
 import { Cells } from './cells.js';
 import { Committer } from './committer.js';
 import { encodeStub } from './entry.js';
-import { type FeedState, fedItem, feedSchema } from './feed.js';
+import { type FeedState, fedItem, feedSchema, isThere } from './feed.js';
 import { emptySnapshot, eraseChange, floorChange, redacted } from './fold.js';
 import { Freshness } from './freshness.js';
 import { Log } from './log.js';
@@ -149,8 +149,8 @@ export class Space<S> implements LogSpace<S> {
     if (this.merged?.stamp !== stamp) {
       const items = new Map<string, FeedItem>();
       for (const item of [...state.items.values(), ...ahead]) {
-        if (item.summary === undefined) items.delete(item.key);
-        else items.set(item.key, item);
+        if (isThere(item)) items.set(item.key, item);
+        else items.delete(item.key);
       }
       this.merged = { stamp, items };
     }

@@ -6,11 +6,9 @@ import { keepAliveDuring } from '../lib/keep-alive.js';
 import { nearest } from '../lib/nearest.js';
 import { PROTOCOL_TABLE } from '../protocols/index.js';
 import type { CommandFlags } from './command.js';
-import { COMMAND_TABLE, runCommand } from './commands.js';
 import { serveUsage, usage } from './help.js';
 import { OPTION_ROWS } from './option-rows.js';
 import { readOptions, type ServerOptions } from './options.js';
-import { runServer } from './run.js';
 import { sentence } from './sentence.js';
 
 type FlagSpec = Readonly<Record<string, { readonly type: 'string' | 'boolean'; readonly multiple?: boolean }>>;
@@ -71,10 +69,12 @@ async function serveCommand(args: readonly string[]): Promise<number> {
     return 0;
   }
   if (words.length > 0) throw new ConfigError([{ path: 'arguments', message: `serve takes no ${JSON.stringify(words[0])}` }]);
+  const { runServer } = await import('./run.js');
   return runServer(optionsOf(values));
 }
 
 async function otherCommand(args: readonly string[]): Promise<number> {
+  const { COMMAND_TABLE, runCommand } = await import('./commands.js');
   const command = COMMAND_TABLE.find(({ words }) => words.every((word, at) => args[at] === word));
   if (!command) {
     const meant = nearest(args[0] ?? '', ['serve', ...COMMAND_TABLE.map(({ words }) => words[0] ?? '')]);

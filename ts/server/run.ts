@@ -4,12 +4,10 @@ import { showSetUp, showToken } from './banner.js';
 import type { ServerOptions } from './options.js';
 import { sentence } from './sentence.js';
 import { logOf, type RunningServer, serve } from './serve.js';
-import { runWorker } from './worker.js';
-import { runWorkers } from './workers.js';
 
 /** `entrepot serve`, as one process, as the parent of several, or as one of them. Resolves with the exit code when the server has stopped. */
 export async function runServer(options: ServerOptions): Promise<number> {
-  if (cluster.isWorker) return runWorker(options);
+  if (cluster.isWorker) return (await import('./worker.js')).runWorker(options);
   if (options.workers > 1) return runParent(options);
   const told = untilTold();
   const running = await Promise.race([serve(options), told]);
@@ -33,6 +31,7 @@ async function runParent(options: ServerOptions): Promise<number> {
   } = registry.parts;
   await registry.destroy();
   if (admin?.token !== undefined) showToken(log, admin.token);
+  const { runWorkers } = await import('./workers.js');
   return runWorkers({
     count: options.workers,
     log,

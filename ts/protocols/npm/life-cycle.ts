@@ -1,4 +1,5 @@
-import semver from 'semver';
+import compare from 'semver/functions/compare.js';
+import prerelease from 'semver/functions/prerelease.js';
 import type { Action } from '../../auth/principal.js';
 import { forbidden, invalid, RegistryError } from '../../errors/registry-error.js';
 import { json, type Reply } from '../../http/reply.js';
@@ -132,8 +133,8 @@ export type CallOnPackage = Pick<Call<unknown, unknown, NpmState>, 'package' | '
 
 /** The highest version that is left, finished ones before pre-releases. */
 function highest(versions: readonly string[]): string | undefined {
-  const sorted = [...versions].sort(semver.compare);
-  return sorted.findLast((version) => semver.prerelease(version) === null) ?? sorted.at(-1);
+  const sorted = [...versions].sort(compare);
+  return sorted.findLast((version) => prerelease(version) === null) ?? sorted.at(-1);
 }
 
 export interface RemovalOptions {

@@ -1,4 +1,5 @@
-import semver from 'semver';
+import parseVersion from 'semver/functions/parse.js';
+import validRange from 'semver/ranges/valid.js';
 import { invalid, notFound } from '../../errors/registry-error.js';
 import type { Param } from '../../http/route.js';
 
@@ -41,7 +42,7 @@ export function newNameProblem({ full, bare }: NpmName): string | undefined {
 
 /** SemVer without build metadata, which does not make a version another one. Undefined: not a version. */
 export function canonicalVersion(version: string): string | undefined {
-  const parsed = version.length <= 256 ? semver.parse(version) : null;
+  const parsed = version.length <= 256 ? parseVersion(version) : null;
   return parsed ? parsed.version : undefined;
 }
 
@@ -59,7 +60,7 @@ export function versionOfFile(name: NpmName, file: string): string | undefined {
 /** What forbids `tag`; undefined: nothing. A tag that reads as a version range could never be asked for. */
 export function tagProblem(tag: string): string | undefined {
   if (tag.length === 0 || tag.length > 214) return 'a dist-tag has between 1 and 214 characters';
-  if (semver.validRange(tag) !== null) return `a dist-tag must not be a valid semver range: ${tag}`;
+  if (validRange(tag) !== null) return `a dist-tag must not be a valid semver range: ${tag}`;
   if (encodeURIComponent(tag) !== tag || tag.startsWith('.') || tag === '__proto__') return 'invalid dist-tag';
   return undefined;
 }

@@ -1,4 +1,4 @@
-import semver from 'semver';
+import parseVersion from 'semver/functions/parse.js';
 import { invalid, RegistryError } from '../../errors/registry-error.js';
 import { json, type Reply } from '../../http/reply.js';
 import type { Call } from '../../http/route.js';
@@ -101,7 +101,7 @@ export class SearchHandlers {
   }
 }
 
-const unstable = ({ version }: NpmSummary): boolean => (semver.parse(version)?.major ?? 0) < 1;
+const unstable = ({ version }: NpmSummary): boolean => (parseVersion(version)?.major ?? 0) < 1;
 
 function flagged(summary: NpmSummary, flag: string): boolean {
   if (flag === 'unstable') return unstable(summary);
