@@ -2,6 +2,10 @@ import { userSchema } from '../auth/users.js';
 import { collectGarbage, type GarbageReport, keyedLogs } from '../packages/collect-garbage.js';
 import { type Finding, type VerifyReport, verifiable, verify } from '../packages/verify.js';
 import type { OpenRegistry } from '../smart-registry.js';
+import { withTimeLimit } from '../storage/time-limit.js';
+
+/** Milliseconds that one storage call of a collection may take: of many keys, and nobody waits for it, but not for ever. */
+const CALL_MS = 60_000;
 
 export interface RepositoryGarbage extends Readonly<GarbageReport> {
   readonly repository: string;
@@ -15,10 +19,10 @@ export interface CollectOptions {
 
 /** Collects garbage in one repository after the other, while writes go on. */
 export async function collectAll(registry: OpenRegistry, options: CollectOptions): Promise<readonly RepositoryGarbage[]> {
-  const { storage, repositories, onFault } = registry;
+  const { storage, repositories, runtime, onFault } = registry;
+  const driver = withTimeLimit(storage.driver, runtime.clock, CALL_MS);
   const reports: RepositoryGarbage[] = [];
   for (const { plan, space, protocol } of repositories) {
-    const { driver } = storage;
     const faults = ({ error, where }: { readonly error: unknown; readonly where: string }): void => onFault(error, where);
     await protocol.tidy?.({ ...options, onFault: faults, driver, space, features: plan.features });
     const report = await collectGarbage({

@@ -18,6 +18,8 @@ export function patient(impatient: Send): Patient {
   let refused = 0;
   /** Bytes that an upload had, as far as answers told. */
   const stands = new Map<string, number>();
+  /** Uploads known to be over: to give one up once more is no retry. */
+  const gone = new Set<string>();
 
   const once = async (method: string, target: string, sent: Sent): Promise<Answered> => {
     const answer = await impatient(method, target, sent);
@@ -75,8 +77,10 @@ export function patient(impatient: Send): Patient {
       failed ||= one.status >= 500;
       return one;
     }, `${method} ${target}`);
-    if (failed && method === 'DELETE' && answer.status === 404)
-      return { ...answer, status: target.includes('/blobs/uploads/') ? 204 : 202 };
+    const upload = target.includes('/blobs/uploads/');
+    const own = failed && method === 'DELETE' && answer.status === 404 && !gone.has(target);
+    if (upload && method === 'DELETE' && (own || answer.status === 204)) gone.add(target);
+    if (own) return { ...answer, status: upload ? 204 : 202 };
     return answer;
   };
   return { send, refused: () => refused };
