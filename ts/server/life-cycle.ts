@@ -1,6 +1,6 @@
 import { notFound } from '../errors/registry-error.js';
-import type { Snapshot } from '../log/schema.js';
-import { deleteAllChange, statusChange } from '../packages/changes.js';
+import type { NewChange, Snapshot } from '../log/schema.js';
+import { deleteAllChange, ownersChange, statusChange, visibilityChange } from '../packages/changes.js';
 import type { HookFile, PackageHandle, Ruled } from '../packages/package-handle.js';
 import type { LifeCycle, VersionSummary } from '../protocols/protocol.js';
 
@@ -69,6 +69,23 @@ export class PackageLifeCycle {
     );
   }
 
+  /** Throws `not_found`. */
+  async setVisibility(visibility: 'public' | 'restricted', by: string): Promise<void> {
+    await this.administer((state) => (state.visibility === visibility ? [] : [visibilityChange(by, visibility)]));
+  }
+
+  /** @param owners user ids. Throws `not_found`. */
+  async setOwners(owners: readonly string[], by: string): Promise<void> {
+    await this.administer((state) => (isSame(state.owners, owners) ? [] : [ownersChange(by, owners)]));
+  }
+
+  private async administer(changes: (state: Ruled) => readonly NewChange[]): Promise<void> {
+    await this.handle.commit('admin', (snapshot) => {
+      this.present(snapshot);
+      return { changes: changes(snapshot.state), result: undefined };
+    });
+  }
+
   private async setStatus(version: string, change: (known: string) => ReturnType<typeof statusChange>): Promise<void> {
     const known = this.lifeCycle.version(version);
     await this.handle.commit('overwrite', (snapshot) => {
@@ -93,3 +110,6 @@ export class PackageLifeCycle {
       throw notFound(`version ${version} of ${this.handle.name}`);
   }
 }
+
+const isSame = (one: readonly string[], other: readonly string[]): boolean =>
+  one.length === other.length && one.every((owner) => other.includes(owner));

@@ -1,3 +1,4 @@
+import type { Accounts } from '../auth/accounts.js';
 import { houseErrors } from '../compose-failure.js';
 import type { OpenRepository } from '../compose-repositories.js';
 import { invalid, RegistryError } from '../errors/registry-error.js';
@@ -13,6 +14,8 @@ const KiB = 1024;
 const MAX_PAGE = 1_000;
 const MAX_REASON = 4_096;
 const MAX_HISTORY = 10_000;
+const MAX_OWNERS = 1_000;
+const MAX_NAME = 256;
 
 const route = routesOf<Ruled>();
 type Fields = Readonly<Record<string, unknown>>;
@@ -76,7 +79,7 @@ async function showHistory({ space }: OpenRepository, call: Call<unknown, unknow
 }
 
 /** The management surface of one repository, as routes of their own beside the protocol's: same packages, same rules, same commit. */
-export function managementOf(repository: OpenRepository): ProtocolInstance {
+export function managementOf(repository: OpenRepository, accounts: Pick<Accounts, 'findUser'>): ProtocolInstance {
   const { lifeCycle, name: protocol, resourceType } = repository.protocol;
   const params = { name: texts((text) => lifeCycle.identity(text)) };
   const both = { ...params, version: texts((text) => lifeCycle.version(text)) };
@@ -130,6 +133,7 @@ export function managementOf(repository: OpenRepository): ProtocolInstance {
       },
     }),
     ...deletions(both, open, shown),
+    ...rules(params, open, shown, accounts),
   ];
   return { protocol, resourceType, routes, errors: houseErrors };
 }
@@ -161,6 +165,58 @@ function deletions(
       package: ({ name }) => name,
       handler: async (call) => {
         await open(call).deleteAll(userOf(call), purgeOf(call.query));
+        return shown(call);
+      },
+    }),
+  ];
+}
+
+const visibilityOf = ({ visibility }: Fields): 'public' | 'restricted' => {
+  if (visibility === 'public' || visibility === 'restricted') return visibility;
+  throw invalid('visibility must be public or restricted');
+};
+
+/** Names become ids. A package without owners is everybody's who may push, so there is at least one. */
+async function ownersOf({ owners }: Fields, accounts: Pick<Accounts, 'findUser'>): Promise<readonly string[]> {
+  const named = Array.isArray(owners) && owners.length > 0 && owners.length <= MAX_OWNERS;
+  if (!named || !owners.every((one): one is string => typeof one === 'string' && one.length <= MAX_NAME))
+    throw invalid(`owners must be a list of 1 to ${MAX_OWNERS} names of users`);
+  const ids: string[] = [];
+  for (const name of new Set(owners)) {
+    const id = await accounts.findUser(name);
+    if (id === undefined) throw invalid(`there is no user ${name}`);
+    ids.push(id);
+  }
+  return ids;
+}
+
+function rules(
+  params: { readonly name: Param<string> },
+  open: (call: Call<unknown, unknown, Ruled>) => PackageLifeCycle,
+  shown: (call: Call<unknown, unknown, Ruled>) => Reply,
+  accounts: Pick<Accounts, 'findUser'>,
+): readonly Route[] {
+  const shared = { params, access: 'admin', package: ({ name }: { readonly name: string }): string => name } as const;
+  return [
+    route({
+      id: 'manage-visibility',
+      method: 'PUT',
+      path: '/packages/{name}/visibility',
+      ...shared,
+      body: { max: 64 * KiB, parse: optionalFields },
+      handler: async (call) => {
+        await open(call).setVisibility(visibilityOf(call.body), userOf(call));
+        return shown(call);
+      },
+    }),
+    route({
+      id: 'manage-owners',
+      method: 'PUT',
+      path: '/packages/{name}/owners',
+      ...shared,
+      body: { max: 64 * KiB, parse: optionalFields },
+      handler: async (call) => {
+        await open(call).setOwners(await ownersOf(call.body, accounts), userOf(call));
         return shown(call);
       },
     }),

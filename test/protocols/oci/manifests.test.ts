@@ -298,3 +298,22 @@ describe('tags that stay', () => {
     for (const text of texts) expect((await oci.get(`/v2/${NAME}/manifests/${digestOf(text)}`)).status).toBe(200);
   });
 });
+
+describe('oci: repositories that begin restricted', () => {
+  it('are closed to callers without credentials from the first push on, by whatever way it came', async () => {
+    const open = await registry({ anonymousRead: true, features: { restricted: true } });
+    const text = pretty({ schemaVersion: 2, mediaType: INDEX, manifests: [] });
+    expect((await open.put('one', 'v1', text, { type: INDEX })).status).toBe(201);
+    await open.image('two', 'v1');
+    const digest = await open.blob('two', 'layer');
+    const mount = `/v2/three/blobs/uploads/?mount=${digest}&from=two`;
+    expect((await open.request('POST', mount, { body: new Uint8Array(0) })).status).toBe(201);
+    expect((await open.put('three', 'v1', text, { type: INDEX })).status).toBe(201);
+    for (const name of ['one', 'two', 'three']) {
+      expect((await open.get(`/v2/${name}/manifests/v1`)).status).toBe(200);
+      expect((await open.get(`/v2/${name}/manifests/v1`, { token: null })).status).toBe(401);
+    }
+    expect(open.faults).toEqual([]);
+    await open.close();
+  });
+});

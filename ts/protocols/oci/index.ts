@@ -43,7 +43,7 @@ export function oci(options: OciOptions): ProtocolInstance {
     errors: ociErrors({ realm, service }),
     routes: ociRoutes({
       blobs: new Blobs(rules, runtime.clock),
-      uploads: new Uploads(new UploadSessions({ repository, driver, runtime, onFault })),
+      uploads: new Uploads(new UploadSessions({ repository, driver, runtime, onFault }), rules),
       changes: new ManifestChanges(rules),
       reads: new Reads(manifests),
       referrers: new Referrers(manifests),

@@ -17,7 +17,7 @@ import {
 import { manifestPath } from './locations.js';
 import { type Descriptor, MAX_MANIFEST, type ParsedManifest, parseManifest } from './manifest.js';
 import { parseTag, type Reference } from './names.js';
-import type { OciRules } from './rules.js';
+import { type OciRules, openingChanges } from './rules.js';
 import type { OciState } from './state.js';
 
 type Handle = PackageHandle<OciState>;
@@ -197,7 +197,7 @@ export class ManifestChanges {
     const { tags, digest, manifest } = wanted;
     const decide = ({ state }: { readonly state: OciState }): Decision<boolean> => {
       const own = added(state, wanted, stored, rights);
-      return { changes: [...own, ...tagged(state, wanted, this.rules, rights)], result: own.length > 0 };
+      return { changes: [...openingChanges(wanted.by, state, this.rules), ...own, ...tagged(state, wanted, this.rules, rights)], result: own.length > 0 };
     };
     const listed = tags.length > 0 || manifest.subject !== undefined;
     const { result: used } = await handle.commit(action, decide, {

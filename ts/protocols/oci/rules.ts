@@ -1,4 +1,7 @@
 import { invalid } from '../../errors/registry-error.js';
+import type { NewChange } from '../../log/schema.js';
+import { visibilityChange } from '../../packages/changes.js';
+import type { OciState } from './state.js';
 
 /** What an operator may decide for one repository. */
 export interface OciRules {
@@ -6,6 +9,8 @@ export interface OciRules {
   readonly deletion: boolean;
   /** Manifests without tag go when nobody has named them for the grace time. */
   readonly collectUntagged: boolean;
+  /** Image repositories begin closed to callers without credentials, also where anonymous reading is on. */
+  readonly restricted: boolean;
   /** A tag that points somewhere stays there. */
   immutable(tag: string): boolean;
 }
@@ -20,7 +25,7 @@ const matches = (pattern: string, tag: string): boolean => {
 };
 
 /**
- * Reads a repository's `features`: `delete` (default true), `collectUntagged` (default false), `immutableTags` for all tags, and `immutableTags:<pattern>`
+ * Reads a repository's `features`: `delete` (default true), `collectUntagged` and `restricted` (default false), `immutableTags` for all tags, and `immutableTags:<pattern>`
  * for some, where a pattern has at most one `*`. The longest pattern that matches a tag decides, so that exceptions can be made with `false`.
  */
 export function rulesOf(features: Readonly<Record<string, boolean>>): OciRules {
@@ -34,6 +39,15 @@ export function rulesOf(features: Readonly<Record<string, boolean>>): OciRules {
   return {
     deletion: features['delete'] !== false,
     collectUntagged: features['collectUntagged'] === true,
+    restricted: features['restricted'] === true,
     immutable: (tag) => patterns.find(({ pattern }) => matches(pattern, tag))?.on === true,
   };
 }
+
+/** What goes with the first push to an image repository. */
+export const openingChanges = (
+  by: string,
+  { createdAt, visibility }: OciState,
+  { restricted }: Pick<OciRules, 'restricted'>,
+): readonly NewChange[] =>
+  restricted && createdAt === 0 && visibility !== 'restricted' ? [visibilityChange(by, 'restricted')] : [];

@@ -12,6 +12,7 @@ import { digestInvalid, sizeInvalid } from './errors.js';
 import { blobPath, type Place, uploadPath } from './locations.js';
 import { type Digest, digestOf, isName, parseAlgorithm, parseDigest, uploadUnknown } from './names.js';
 import { actorOf } from './publish.js';
+import { type OciRules, openingChanges } from './rules.js';
 import type { OciState } from './state.js';
 
 type Handle = PackageHandle<OciState>;
@@ -38,9 +39,11 @@ export const mountSource = (query: { get(name: string): string | undefined }, pr
 /** Uploads of blobs (distribution-spec, pushing blobs): in one request, in two, or in pieces. */
 export class Uploads {
   private readonly sessions: UploadSessions;
+  private readonly rules: Pick<OciRules, 'restricted'>;
 
-  constructor(sessions: UploadSessions) {
+  constructor(sessions: UploadSessions, rules: Pick<OciRules, 'restricted'> = { restricted: false }) {
     this.sessions = sessions;
+    this.rules = rules;
   }
 
   /** POST: mounts, takes a whole blob (`digest`), or opens a session. */
@@ -210,7 +213,8 @@ export class Uploads {
         const known = state.blobs.get(text);
         // somebody is about to name it: the collector must hear of that
         if (known) return { changes: known.uses > 0 ? [] : [touchChange(by, text)], result: known.key };
-        return { changes: [blobChange(by, { digest: text, key: object.key, size, sha256: digests.sha256 })], result: object.key };
+        const blob = blobChange(by, { digest: text, key: object.key, size, sha256: digests.sha256 });
+        return { changes: [...openingChanges(by, state, this.rules), blob], result: object.key };
       },
       {
         objects: [object],
