@@ -18,7 +18,7 @@ import { canonicalPath, match } from './http/router.js';
 import type { Neighbour } from './http/site.js';
 import { type Located, locate } from './http/target.js';
 import { type Networks, networks } from './lib/cidr.js';
-import { holdProcess, type Runtime, systemRuntime } from './lib/clock.js';
+import { ProcessHold, type Runtime, systemRuntime } from './lib/clock.js';
 import { keepAliveDuring } from './lib/keep-alive.js';
 import { PROTOCOL_TABLE } from './protocols/index.js';
 import type { StorageDriver } from './storage/driver.js';
@@ -62,7 +62,7 @@ export class SmartRegistry implements RawHandler {
   private readonly runtime: Runtime;
   private readonly trusted: Networks;
   private readonly underWay = new Set<Promise<unknown>>();
-  private hold: { release(): void } | undefined;
+  private readonly hold = new ProcessHold();
   private starting: Promise<Opened> | undefined;
   private opened: Opened | undefined;
   /** `fetch(request: Request): Promise<Response>`, bound: `export default { fetch: registry.fetch }`. */
@@ -146,13 +146,13 @@ export class SmartRegistry implements RawHandler {
   /** What `destroy` waits for. Whoever waits for an answer without a server of their own must not see the process end before it. */
   private track(answer: Promise<RawResponse>): Promise<RawResponse> {
     this.underWay.add(answer);
-    this.hold ??= holdProcess();
-    return answer.finally(() => {
+    this.hold.hold();
+    const done = (): void => {
       this.underWay.delete(answer);
-      if (this.underWay.size > 0) return;
-      this.hold?.release();
-      this.hold = undefined;
-    });
+      if (this.underWay.size === 0) this.hold.release();
+    };
+    answer.then(done, done);
+    return answer;
   }
 
   private ready(): Opened {
@@ -172,6 +172,7 @@ export class SmartRegistry implements RawHandler {
     ]);
     limit.abort();
     await opened.close();
+    this.hold.end();
   }
 
   private async open(): Promise<Opened> {
@@ -223,6 +224,7 @@ export class SmartRegistry implements RawHandler {
         path: found.path,
         rawQuery: located.query,
         headers: context.headers,
+        bag: headers,
         body: context.body,
         baseUrl,
         ...(prefix === undefined ? {} : { prefix }),

@@ -127,12 +127,12 @@ export interface BaseUrlOptions {
   readonly hostPrefix: string;
 }
 
-const bare = (url: string): string => url.replace(/\/+$/, '');
+const bare = (url: string): string => (url.endsWith('/') ? url.replace(/\/+$/, '') : url);
 
 /** Public base URL of a repository, without a slash at its end: configuration before anything that a request says. */
 export function baseUrlOf(outside: Pick<Outside, 'origin' | 'prefix'>, options: BaseUrlOptions): string {
   if (options.registryUrl !== undefined) return bare(options.registryUrl);
   if (options.publicUrl !== undefined) return bare(options.publicUrl) + bare(options.mount);
-  const hostPrefix = PREFIX.test(options.hostPrefix) ? options.hostPrefix : '';
+  const hostPrefix = options.hostPrefix !== '' && PREFIX.test(options.hostPrefix) ? options.hostPrefix : '';
   return outside.origin + outside.prefix + bare(hostPrefix) + bare(options.mount);
 }

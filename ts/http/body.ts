@@ -62,6 +62,11 @@ export class IncomingBody implements RequestBody {
     this.state = this.source.kind === 'stream' ? 'unread' : 'ended';
   }
 
+  /** There is no body, and none was announced. */
+  get none(): boolean {
+    return this.source.kind === 'none';
+  }
+
   get parsed(): unknown {
     return this.source.kind === 'parsed' ? this.source.value : undefined;
   }

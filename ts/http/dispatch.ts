@@ -1,4 +1,4 @@
-import type { Principal, Resource } from '../auth/principal.js';
+import type { IdentifyContext, Principal, Resource } from '../auth/principal.js';
 import { RegistryError } from '../errors/registry-error.js';
 import type { PackageHandle, Ruled } from '../packages/package-handle.js';
 import { authorise, type Entry, isAbsent, listing, openToAll, unreadable } from './authorise.js';
@@ -13,7 +13,7 @@ import { parameters } from './parameters.js';
 import type { WantedAccess } from './plugin.js';
 import { queryOf } from './query.js';
 import { type Answer, respond } from './respond.js';
-import type { Call, HeaderBag, NamedListing, Query, Route } from './route.js';
+import type { Call, HeaderBag, Listing, NamedListing, Query, Route } from './route.js';
 import { canonicalPath, match, unmatched } from './router.js';
 import type { RegistryRequest, Site } from './site.js';
 
@@ -29,19 +29,28 @@ class Exchange {
   route: Route | undefined;
   principal: Principal | undefined;
   body: IncomingBody | undefined;
-  wanted: readonly WantedAccess[] = [];
+  /** Identity strings that the route has named. */
+  names: readonly string[] = [];
   /** Set once a reader has been let in to a package that is not there. */
   absent: RegistryError | undefined;
 
   constructor(site: Site, request: RegistryRequest) {
     this.site = site;
     this.request = request;
-    this.headers = headersOf(request.headers);
+    this.headers = request.bag ?? headersOf(request.headers);
     this.lifetime = new Lifetime(site.runtime.clock, site.limits.requestTimeoutMs, presenceOf(request));
   }
 
   get reading(): boolean {
     return this.request.method === 'GET' || this.request.method === 'HEAD';
+  }
+
+  /** What a challenge asks for. */
+  get wanted(): readonly WantedAccess[] {
+    const { route, names, prefix } = this;
+    if (route?.access === 'filtered') return [{ ...this.resource('*'), actions: ['read'], list: true }];
+    const actions = route === undefined || typeof route.access === 'string' ? [] : route.access;
+    return names.map((name) => ({ ...this.resource(prefix + name), actions }));
   }
 
   get prefix(): string {
@@ -72,25 +81,36 @@ class Exchange {
   }
 }
 
+/** Getters of a class: an object that is made with getters of its own is dear. */
+class Identifying implements IdentifyContext {
+  readonly protocol: string;
+  readonly repository: string;
+  readonly address: string | undefined;
+  private readonly lifetime: Lifetime;
+
+  constructor({ site, request, lifetime }: Exchange) {
+    this.protocol = site.instance.protocol;
+    this.repository = site.source.name;
+    this.address = request.address;
+    this.lifetime = lifetime;
+  }
+
+  get signal(): AbortSignal {
+    return this.lifetime.signal;
+  }
+}
+
 /** Bad credentials are refused everywhere but where nobody asks for them. */
 async function identify(exchange: Exchange, route: Route): Promise<Principal | undefined> {
-  const { gate, instance, source } = exchange.site;
   try {
-    return await gate.identify(exchange.headers, {
-      protocol: instance.protocol,
-      repository: source.name,
-      address: exchange.request.address,
-      get signal() {
-        return exchange.lifetime.signal;
-      },
-    });
+    return await exchange.site.gate.identify(exchange.headers, new Identifying(exchange));
   } catch (cause) {
     if (route.access === 'public' && cause instanceof RegistryError && cause.kind === 'unauthenticated') return undefined;
     throw cause;
   }
 }
 
-async function boundBody(exchange: Exchange, route: Route): Promise<IncomingBody> {
+function boundBody(exchange: Exchange, route: Route): IncomingBody | Promise<IncomingBody> {
   const { runtime, limits } = exchange.site;
   const body = new IncomingBody(exchange.request.body, exchange.headers, route.body, {
     clock: runtime.clock,
@@ -100,8 +120,7 @@ async function boundBody(exchange: Exchange, route: Route): Promise<IncomingBody
     onProgress: () => exchange.lifetime.touch(),
   });
   exchange.body = body;
-  if (!route.body) await body.expectNone();
-  return body;
+  return route.body || body.none ? body : body.expectNone().then(() => body);
 }
 
 interface Understood {
@@ -119,31 +138,52 @@ const neighboursOf = (exchange: Exchange): readonly NamedListing[] =>
     listing: () => listing({ source, caller: exchange.caller(exchange.principal, source.name) }),
   }));
 
-function callOf(exchange: Exchange, route: Route, known: Understood): Call<Readonly<Record<string, unknown>>, unknown, Ruled> {
-  const { packages } = known;
-  return {
-    params: known.values,
-    query: known.query,
-    headers: exchange.headers,
-    body: known.body,
-    baseUrl: exchange.request.baseUrl,
-    prefix: exchange.prefix,
-    get neighbours() {
-      return neighboursOf(exchange);
-    },
-    principal: exchange.principal,
-    address: exchange.request.address,
-    get signal() {
-      return exchange.lifetime.signal;
-    },
-    packages,
-    get package() {
-      const [first] = packages;
-      if (!first) throw new TypeError(`route ${route.id} names no package`);
-      return first;
-    },
-    listing: () => listing(known.entry),
-  };
+type AnyCall = Call<Readonly<Record<string, unknown>>, unknown, Ruled>;
+
+class HandlerCall implements AnyCall {
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly query: Query;
+  readonly headers: HeaderBag;
+  readonly body: unknown;
+  readonly baseUrl: string;
+  readonly prefix: string;
+  readonly principal: Principal | undefined;
+  readonly address: string | undefined;
+  readonly packages: readonly PackageHandle<Ruled>[];
+  readonly #exchange: Exchange;
+  readonly #entry: Entry;
+
+  constructor(exchange: Exchange, known: Understood) {
+    this.params = known.values;
+    this.query = known.query;
+    this.headers = exchange.headers;
+    this.body = known.body;
+    this.baseUrl = exchange.request.baseUrl;
+    this.prefix = exchange.prefix;
+    this.principal = exchange.principal;
+    this.address = exchange.request.address;
+    this.packages = known.packages;
+    this.#exchange = exchange;
+    this.#entry = known.entry;
+  }
+
+  get neighbours(): readonly NamedListing[] {
+    return neighboursOf(this.#exchange);
+  }
+
+  get signal(): AbortSignal {
+    return this.#exchange.lifetime.signal;
+  }
+
+  get package(): PackageHandle<Ruled> {
+    const [first] = this.packages;
+    if (!first) throw new TypeError(`route ${this.#exchange.route?.id} names no package`);
+    return first;
+  }
+
+  listing(): Promise<Listing> {
+    return listing(this.#entry);
+  }
 }
 
 /** The way of every request, in reading order (design §3). */
@@ -155,12 +195,10 @@ async function answer(exchange: Exchange): Promise<Answer> {
   exchange.route = route;
   const values = parameters(route, found.raw);
   const query = queryOf(request.rawQuery);
-  const names = [route.package?.(values, query, exchange.prefix) ?? []].flat();
+  const named = route.package?.(values, query, exchange.prefix) ?? [];
+  const names = typeof named === 'string' ? [named] : named;
   const actions = typeof route.access === 'string' ? [] : route.access;
-  exchange.wanted =
-    route.access === 'filtered'
-      ? [{ ...exchange.resource('*'), actions: ['read'], list: true }]
-      : names.map((name) => ({ ...exchange.resource(exchange.prefix + name), actions }));
+  exchange.names = names;
   exchange.principal = await identify(exchange, route);
   const incoming = await boundBody(exchange, route);
   const caller = exchange.caller(exchange.principal);
@@ -170,7 +208,7 @@ async function answer(exchange: Exchange): Promise<Answer> {
   if (exchange.reading && actions.every((action) => action === 'read') && first && isAbsent(first.snapshot))
     exchange.absent = unreadable(entry, first.name);
   const body = route.body?.parse ? await route.body.parse(incoming) : incoming;
-  const reply = await route.handler(callOf(exchange, route, { values, query, packages, body, entry }));
+  const reply = await route.handler(new HandlerCall(exchange, { values, query, packages, body, entry }));
   return respond(
     {
       method: request.method,

@@ -59,13 +59,23 @@ const STANDARD = new Map(
   ].map((name) => [name.toLowerCase(), name]),
 );
 
+/** What `toLowerCase` makes of the names that we set ourselves: known, for each response sets a dozen. */
+const LOWER = new Map([...STANDARD].map(([lower, name]) => [name, lower]));
+const lowered = (name: string): string => LOWER.get(name) ?? name.toLowerCase();
+
 /** Response headers while they are put together: standard names in their usual spelling, others in the first that they are given. */
 export class ResponseHeaders {
-  private readonly entries = new Map<string, { readonly name: string; readonly value: string }>();
+  private readonly values = new Map<string, string>();
+  /** Spellings of names that are not in `STANDARD`. */
+  private names: Map<string, string> | undefined;
 
   set(name: string, value: string): void {
-    const key = name.toLowerCase();
-    this.entries.set(key, { name: this.entries.get(key)?.name ?? STANDARD.get(key) ?? name, value });
+    const key = lowered(name);
+    if (!STANDARD.has(key) && !this.values.has(key)) {
+      this.names ??= new Map();
+      this.names.set(key, name);
+    }
+    this.values.set(key, value);
   }
 
   setAll(headers: Readonly<Record<string, string>>): void {
@@ -73,24 +83,29 @@ export class ResponseHeaders {
   }
 
   get(name: string): string | undefined {
-    return this.entries.get(name.toLowerCase())?.value;
+    return this.values.get(lowered(name));
   }
 
   delete(name: string): void {
-    this.entries.delete(name.toLowerCase());
+    this.values.delete(lowered(name));
   }
 
   /** Adds to `Vary`, without repeating. */
   vary(names: readonly string[]): void {
     if (names.length === 0) return;
-    const all = new Map((this.get('Vary')?.split(', ') ?? []).concat(names).map((name) => [name.toLowerCase(), name]));
-    this.set('Vary', [...all.values()].join(', '));
+    let all = this.get('Vary');
+    for (const name of names) {
+      if (all === undefined) all = name;
+      else if (!all.toLowerCase().split(', ').includes(name.toLowerCase())) all += `, ${name}`;
+    }
+    if (all !== undefined) this.set('Vary', all);
   }
 
   /** Names that are no tokens are left out, values made safe. */
   record(): Record<string, string> {
     const out: Record<string, string> = {};
-    for (const { name, value } of this.entries.values()) {
+    for (const [key, value] of this.values) {
+      const name = STANDARD.get(key) ?? this.names?.get(key) ?? key;
       if (!knownGood.has(name)) {
         if (!NAME.test(name)) continue;
         if (knownGood.size < 256) knownGood.add(name);

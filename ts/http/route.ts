@@ -136,6 +136,8 @@ export interface Route {
   readonly path: string;
   readonly root: boolean;
   readonly regexp: RegExp;
+  /** What every path of this route begins with. */
+  readonly prefix: string;
   readonly names: readonly string[];
   readonly params: Readonly<Record<string, Param<unknown>>>;
   readonly access: 'public' | 'authenticated' | 'filtered' | readonly Action[];
@@ -169,6 +171,7 @@ export const routesOf =
       path: def.path,
       root: def.root ?? false,
       regexp: new RegExp(`^${source.join('')}$`),
+      prefix: def.path.split('{')[0],
       names,
       params,
       access,

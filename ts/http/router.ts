@@ -34,7 +34,8 @@ export function match(routes: readonly Route[], method: string, path: string): M
   const wanted = method === 'HEAD' ? 'GET' : method;
   const allow = new Set<string>();
   for (const route of routes) {
-    if (route.method !== wanted && allow.has(route.method)) continue;
+    // Most routes are told apart by how they begin.
+    if (!path.startsWith(route.prefix) || (route.method !== wanted && allow.has(route.method))) continue;
     const hit = route.regexp.exec(path);
     if (!hit) continue;
     if (route.method === wanted) return { route, raw: hit.slice(1) };

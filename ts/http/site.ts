@@ -4,6 +4,7 @@ import type { PackageSource, Ruled } from '../packages/package-handle.js';
 import type { ClientPresence, IRequestActor, IRequestContext } from './context.js';
 import type { ProtocolInstance } from './plugin.js';
 import type { RawQuery } from './query.js';
+import type { HeaderBag } from './route.js';
 
 export interface SiteLimits {
   /** Milliseconds in which nothing may move (no byte of the body, no answer) before the request is given up. */
@@ -49,6 +50,8 @@ export interface RegistryRequest {
   readonly path: string;
   readonly rawQuery: RawQuery;
   readonly headers: IRequestContext['headers'];
+  /** The same, where somebody has looked at them already. */
+  readonly bag?: HeaderBag;
   readonly body: unknown;
   /** Public base URL of the repository, without a slash at its end (`baseUrlOf`). */
   readonly baseUrl: string;

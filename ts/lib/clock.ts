@@ -68,3 +68,24 @@ export function holdProcess(): { release(): void } {
   const handle = setInterval(() => undefined, 0x7fff_ffff);
   return { release: () => clearInterval(handle) };
 }
+
+/** The same for those who hold and let go a thousand times a second: one timer, which keeps nothing alive while nobody holds. */
+export class ProcessHold {
+  private handle: ReturnType<typeof setInterval> | undefined;
+
+  hold(): void {
+    this.handle ??= setInterval(() => undefined, 0x7fff_ffff);
+    (this.handle as { ref?: () => void }).ref?.();
+  }
+
+  release(): void {
+    const timer = this.handle as { unref?: () => void } | undefined;
+    if (timer?.unref) timer.unref();
+    else this.end();
+  }
+
+  end(): void {
+    clearInterval(this.handle);
+    this.handle = undefined;
+  }
+}

@@ -74,7 +74,14 @@ function operator(): Caller {
   const token = { userId: SYSTEM, scopes: ['*:*:*:*'] };
   const principal: Principal = { userId: SYSTEM, readonly: false, tokenId: undefined, token };
   const signal = new AbortController().signal;
-  return { principal, granted: async () => true, enforceOwners: false, confirm: async () => undefined, actor: { userId: SYSTEM }, signal };
+  return {
+    principal,
+    granted: async () => true,
+    enforceOwners: false,
+    confirm: async () => undefined,
+    actor: { userId: SYSTEM },
+    signal,
+  };
 }
 
 async function openPackage(

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import { ByteLru } from '../../lib/byte-lru.js';
-import type { Content } from '../../lib/content.js';
+import type { ByteRange, Content } from '../../lib/content.js';
 
 type Coding = 'gzip' | 'br';
 interface Encoded {
@@ -24,14 +24,17 @@ const compress = (bytes: Uint8Array, coding: Coding): Promise<Uint8Array> =>
     : brotlied(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 4, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.byteLength } });
 
 /** A rendered document. Its encodings are made when first asked for, off this thread, once for all who ask meanwhile. */
-class RenderedDocument {
+class RenderedDocument implements Content {
   readonly bytes: Uint8Array;
+  readonly mediaType: string;
+  readonly inMemory = true;
   readonly etag: string;
   private readonly grown: (bytes: number) => void;
   private readonly codings = new Map<Coding, Promise<Encoded>>();
 
-  constructor(bytes: Uint8Array, grown: (bytes: number) => void) {
+  constructor(bytes: Uint8Array, mediaType: string, grown: (bytes: number) => void) {
     this.bytes = bytes;
+    this.mediaType = mediaType;
     this.etag = createHash('sha256').update(bytes).digest('base64url').slice(0, 27);
     this.grown = grown;
   }
@@ -50,15 +53,12 @@ class RenderedDocument {
     return pending;
   }
 
-  content(mediaType: string): Content {
-    return {
-      size: this.bytes.byteLength,
-      mediaType,
-      etag: this.etag,
-      inMemory: true,
-      open: async (range) => (range ? this.bytes.subarray(range.start, range.end + 1) : this.bytes),
-      encoded: (coding) => this.encoded(coding),
-    };
+  get size(): number {
+    return this.bytes.byteLength;
+  }
+
+  async open(range?: ByteRange): Promise<Uint8Array> {
+    return range ? this.bytes.subarray(range.start, range.end + 1) : this.bytes;
   }
 }
 
@@ -76,23 +76,23 @@ export class DocumentCache {
   /** `key` names everything that goes into the bytes. */
   async content(key: string, mediaType: string, render: () => Promise<Uint8Array>): Promise<Content> {
     const kept = this.kept.get(key);
-    if (kept) return kept.content(mediaType);
+    if (kept) return kept;
     const other = this.pending.get(key);
     // Another caller's failure (who may just have gone away) is not ours.
     const shared = other && (await other.catch(() => undefined));
-    return (shared ?? (await this.rendered(key, render))).content(mediaType);
+    return shared ?? this.rendered(key, mediaType, render);
   }
 
-  private rendered(key: string, render: () => Promise<Uint8Array>): Promise<RenderedDocument> {
-    const pending = this.make(key, render).finally(() => {
+  private rendered(key: string, mediaType: string, render: () => Promise<Uint8Array>): Promise<RenderedDocument> {
+    const pending = this.make(key, mediaType, render).finally(() => {
       if (this.pending.get(key) === pending) this.pending.delete(key);
     });
     this.pending.set(key, pending);
     return pending;
   }
 
-  private async make(key: string, render: () => Promise<Uint8Array>): Promise<RenderedDocument> {
-    const document: RenderedDocument = new RenderedDocument(await render(), (more) => this.weigh(key, document, more));
+  private async make(key: string, mediaType: string, render: () => Promise<Uint8Array>): Promise<RenderedDocument> {
+    const document: RenderedDocument = new RenderedDocument(await render(), mediaType, (more) => this.weigh(key, document, more));
     this.weigh(key, document, document.bytes.byteLength + OVERHEAD);
     return document;
   }
