@@ -96,17 +96,21 @@ export class Machine {
     if (failed !== undefined) throw failed;
   }
 
-  /** What verification finds. */
-  async findings(): Promise<readonly string[]> {
+  /** What verification finds; with `repair`, what it could not repair. */
+  async findings(repair = false): Promise<readonly string[]> {
     const { findings } = await verify({
       driver: this.driver,
       runtime: this.runtime,
+      repair,
+      signal: this.caller().signal,
       spaces: [
         verifiable({ space: this.space, schema: plainSchema, inventory: releaseInventory }),
         verifiable({ space: this.users, schema: userSchema }),
       ],
     });
-    return findings.map(({ kind, space, name, message }) => `${kind} ${space} ${name ?? ''}: ${message}`);
+    return findings
+      .filter(({ repaired }) => !repaired)
+      .map(({ kind, space, name, message }) => `${kind} ${space} ${name ?? ''}: ${message}`);
   }
 
   /** The process is gone: no timer, no call. */

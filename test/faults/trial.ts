@@ -62,10 +62,7 @@ export class Trial {
     }
     if (machine.driver.isDead || isPause(this.point.kind)) machine.end();
     else await this.checkSurvivor(machine);
-    if (this.broken(machine)) {
-      await this.checkBroken();
-      return true;
-    }
+    if (this.broken(machine)) await this.checkBroken();
     await this.check(undefined, 'after a restart');
     if (this.point.again !== undefined && !(await this.dieAgain(this.point.again))) return false;
     await this.retry(operation);
@@ -160,13 +157,13 @@ export class Trial {
     machine.end();
   }
 
-  /** The store itself broke its promise, in a slot: no log can mend that. */
+  /** The store itself broke its promise, in a slot: the log is closed until an operator has it repaired. */
   private broken(machine: Machine): boolean {
     const call = machine.driver.calls[this.point.at - 1];
     return this.point.kind === 'torn' && call?.method === 'write' && /^(log|feed)\//.test(call.key);
   }
 
-  /** Loud, and never an answer that is not true. */
+  /** Loud, and never an answer that is not true; `verify --repair` opens the log again. */
   private async checkBroken(): Promise<void> {
     const fresh = new Machine(this.world);
     const state = await this.world.drive(
@@ -179,6 +176,10 @@ export class Trial {
     const findings = await this.world.drive(fresh.findings());
     fresh.end();
     if (!findings.some((finding) => finding.startsWith('log '))) throw new Error(`half an entry is not found: ${findings}`);
+    const operator = new Machine(this.world);
+    const left = await this.world.drive(operator.open().then(() => operator.findings(true)));
+    operator.end();
+    if (left.length > 0) throw new Error(`what --repair leaves: ${left.join('; ')}`);
   }
 
   /** On a fresh instance unless one is given. */

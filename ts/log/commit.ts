@@ -5,7 +5,7 @@ import { markerKey, timeOf } from '../storage/key.js';
 import { StorageError } from '../storage/storage-error.js';
 import type { RawEntry } from './checkpoint.js';
 import type { CommitContext, Member } from './committer.js';
-import { decodeEntry, encodeEntry, MAX_ENTRY_BYTES, markersVoid } from './entry.js';
+import { DamagedEntry, decodeEntry, encodeEntry, MAX_ENTRY_BYTES, markersVoid } from './entry.js';
 import { applyChange } from './fold.js';
 import type { Log } from './log.js';
 import { putMarker } from './marker.js';
@@ -76,7 +76,13 @@ export class CommitBatch<S> {
     let snapshot = await this.context.begin();
     let verified = this.context.mutants.has('refuse-from-cache');
     for (let round = 0; ; round += 1) {
-      if (snapshot.broken !== undefined) throw unavailable('this package is damaged and closed for changes');
+      if (snapshot.broken !== undefined) {
+        if (verified) throw unavailable('this package is damaged and closed for changes');
+        // somebody may have repaired it
+        snapshot = await this.log.refresh();
+        verified = true;
+        continue;
+      }
       this.dropLate();
       const outcome = this.evaluate(snapshot);
       // a "no", and a "nothing to do", never rest on a cached belief
@@ -247,9 +253,11 @@ export class CommitBatch<S> {
       const asked = await this.ask(key, bytes, ifAbsent);
       if (asked === 'written') return true;
       const there = await this.look(n);
+      // what is no entry can be nobody's, and the log ends there: the state says so
+      const lost = there === 'damaged' || (there !== undefined && !this.isOwn(there));
       // a lost answer to our own create: asking once more makes a folder sync what an interrupted call may not have synced
-      if (there && this.isOwn(there) && (asked === 'exists' || !this.unknown)) return true;
-      if (there && !this.isOwn(there)) {
+      if (there && !lost && (asked === 'exists' || !this.unknown)) return true;
+      if (lost) {
         // whoever has the slot has it for ever: the own create cannot arrive any more
         this.unknown = false;
         return false;
@@ -272,10 +280,11 @@ export class CommitBatch<S> {
   }
 
   /** The slot, if it can be read just now. */
-  private async look(n: number): Promise<RawEntry | undefined> {
+  private async look(n: number): Promise<RawEntry | 'damaged' | undefined> {
     try {
       return await this.log.readSlot(n);
     } catch (error) {
+      if (error instanceof DamagedEntry) return 'damaged';
       if (!isPassing(error)) throw error;
       return undefined;
     }

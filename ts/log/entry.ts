@@ -36,6 +36,7 @@ export interface EntryDraft {
 }
 
 const NEWLINE = utf8('\n');
+const NO_SALT = new Uint8Array(16);
 
 /** The bytes of an entry: two lines, the second hashed in the first. */
 export function encodeEntry({ n, prev, id, at, salt, markers, name, changes }: EntryDraft): Uint8Array {
@@ -52,16 +53,27 @@ export function encodeStub(bytes: Uint8Array, changes: readonly Change[], marker
   return concat([bytes.subarray(0, end + 1), utf8(JSON.stringify({ erased: true, markers, changes })), NEWLINE]);
 }
 
+/** An entry that says nothing, for a slot in which half of one was left. The same bytes whoever makes them. */
+export const closingEntry = ({ n, prev, at }: Pick<EntryDraft, 'n' | 'prev' | 'at'>): Uint8Array =>
+  encodeEntry({ n, prev, id: 'closed', at, salt: NO_SALT, markers: [], changes: [] });
+
 /** Why bytes in a slot are not an entry: the log is damaged from here on. */
 export class DamagedEntry extends Error {
   override readonly name = 'DamagedEntry';
+  /** There is less of it than an entry has: a write that the store has kept a part of. */
+  readonly cut: boolean;
+
+  constructor(message: string, cut = false) {
+    super(message);
+    this.cut = cut;
+  }
 }
 
 /** Reads and checks slot `n`. Throws `DamagedEntry` when it is not whole, `UnknownChange` when a newer program wrote it. */
 export function decodeEntry(bytes: Uint8Array, n: number): Entry {
   const end = bytes.indexOf(10);
   if (end < 0 || bytes.at(-1) !== 10 || bytes.indexOf(10, end + 1) !== bytes.byteLength - 1)
-    throw new DamagedEntry(`entry ${n} is not two lines`);
+    throw new DamagedEntry(`entry ${n} is not two lines`, end < 0 || bytes.at(-1) !== 10);
   const line1 = bytes.subarray(0, end);
   const line2 = bytes.subarray(end + 1, bytes.byteLength - 1);
   const head = parse(line1, n);

@@ -8,7 +8,8 @@ import type { Space } from '../log/space.js';
 import type { ObjectInfo, StorageDriver, StoredObject } from '../storage/driver.js';
 import { checkpointKey, feedCheckpointKey, feedPrefix, feedSlot, logPrefix, logSlot, markerKey } from '../storage/key.js';
 import type { Inventory, NamedObject } from './inventory.js';
-import { type FoldedLog, foldLog } from './verify-log.js';
+import { packageFolders } from './package-folders.js';
+import { closeCutEntry, type FoldedLog, foldLog } from './verify-log.js';
 
 /**
  * - `log`: the chain is broken, a slot is missing or is no entry. - `unreadable`: a newer program wrote it.
@@ -55,7 +56,10 @@ export interface VerifyOptions {
   readonly driver: StorageDriver;
   readonly runtime: Runtime;
   readonly spaces: readonly Verifiable[];
-  /** Rewrites what is derived: deletes checkpoints that differ, feeds what the feed lacks. Truth is never touched. */
+  /**
+   * Rewrites what is derived: deletes checkpoints that differ, feeds what the feed lacks. Truth is not touched, but where a store has kept a part of an entry
+   * at the end of a log, of which nobody else knows anything: that slot becomes an entry that says nothing, and the log is open for changes again.
+   */
   readonly repair?: boolean;
   /** False: objects are looked at, not re-hashed. Default true. */
   readonly rehash?: boolean;
@@ -78,6 +82,18 @@ const FINDINGS_MAX = 1000;
 const MARKERS_AT_ONCE = 500;
 
 const fedTo = (feed: Snapshot<FeedState>, key: string): number => feed.state.items.get(key)?.to ?? 0;
+
+interface FoldedOf<T> {
+  readonly log: Log<T>;
+  readonly schema: LogSchema<T>;
+  readonly prefix: string;
+  readonly checkpoint: (part: 'base' | 'delta') => string;
+  readonly slot: (n: number) => string;
+  /** A package's folder; undefined for the feed. */
+  readonly key?: string;
+  /** Entries of it that the feed knows; undefined: the feed cannot be read. */
+  readonly fed?: number | undefined;
+}
 
 interface Measured {
   readonly bytes: number;
@@ -125,7 +141,7 @@ class SpaceVerification<S> {
   async run(): Promise<void> {
     const feed = await this.feed();
     const seen = new Set<string>();
-    for await (const key of this.packages()) {
+    for await (const key of packageFolders(this.options.driver, this.id, this.options.signal)) {
       this.options.signal?.throwIfAborted();
       seen.add(key);
       await this.package(key, feed);
@@ -155,7 +171,14 @@ class SpaceVerification<S> {
 
   private async feed(): Promise<Snapshot<FeedState> | undefined> {
     const own = (part: 'base' | 'delta') => feedCheckpointKey(this.id, part);
-    const folded = await this.fold(this.feedLog(), feedSchema, feedPrefix(this.id), own, undefined);
+    const slot = (n: number) => feedSlot(this.id, n);
+    const folded = await this.fold({
+      log: this.feedLog(),
+      schema: feedSchema,
+      prefix: feedPrefix(this.id),
+      checkpoint: own,
+      slot,
+    });
     return folded?.snapshot;
   }
 
@@ -172,7 +195,15 @@ class SpaceVerification<S> {
   private async package(key: string, feed: Snapshot<FeedState> | undefined): Promise<void> {
     const { schema, inventory } = this.of;
     const log = this.packageLog(key);
-    const folded = await this.fold(log, schema, logPrefix(this.id, key), (part) => checkpointKey(this.id, key, part), key);
+    const folded = await this.fold({
+      log,
+      schema,
+      prefix: logPrefix(this.id, key),
+      checkpoint: (part) => checkpointKey(this.id, key, part),
+      slot: (n) => logSlot(this.id, key, n),
+      key,
+      fed: feed && fedTo(feed, key),
+    });
     this.report.logs++;
     if (!folded) return;
     const { snapshot } = folded;
@@ -182,24 +213,16 @@ class SpaceVerification<S> {
   }
 
   /** Undefined: nothing can be said about what it holds. */
-  private async fold<T>(
-    log: Log<T>,
-    schema: LogSchema<T>,
-    prefix: string,
-    checkpoint: (part: 'base' | 'delta') => string,
-    key: string | undefined,
-  ): Promise<FoldedLog<T> | undefined> {
-    const { driver, repair = false, signal } = this.options;
-    const folded = await foldLog({
-      driver,
-      log,
-      schema,
-      identity: key === undefined ? this.id : '',
-      prefix,
-      checkpointKey: checkpoint,
-      signal,
-    });
-    const name = key === undefined ? undefined : folded.snapshot.identity || key;
+  private async fold<T>(of: FoldedOf<T>): Promise<FoldedLog<T> | undefined> {
+    const { driver, repair = false } = this.options;
+    const { key, checkpoint } = of;
+    let folded = await this.foldOnce(of);
+    if (repair && folded.cut && (key === undefined || (of.fed ?? Infinity) <= folded.snapshot.position)) {
+      await closeCutEntry(driver, of.slot(folded.snapshot.position), folded.snapshot);
+      for (const message of folded.damage) this.found('log', key && (folded.snapshot.identity || key), message, true);
+      folded = await this.foldOnce(of);
+    }
+    const name = key && (folded.snapshot.identity || key);
     this.report.entries += folded.snapshot.position;
     for (const message of folded.damage) this.found('log', name, message);
     if (folded.unreadable !== undefined) {
@@ -211,6 +234,12 @@ class SpaceVerification<S> {
       this.found('checkpoint', name, 'the checkpoint is not what the log says', repair);
     }
     return folded;
+  }
+
+  private foldOnce<T>({ log, schema, prefix, checkpoint, key }: FoldedOf<T>): Promise<FoldedLog<T>> {
+    const { driver, signal } = this.options;
+    const identity = key === undefined ? this.id : '';
+    return foldLog({ driver, log, schema, identity, prefix, checkpointKey: checkpoint, signal });
   }
 
   private compareFeed(snapshot: Snapshot<S>, feed: Snapshot<FeedState>, name: string): void {
@@ -288,24 +317,6 @@ class SpaceVerification<S> {
       }
       await this.of.space.sweep();
       await driver.delete(keys);
-    }
-  }
-
-  private async *packages(): AsyncGenerator<string> {
-    const { driver, signal } = this.options;
-    const prefix = `log/${this.id}/`;
-    let last: string | undefined;
-    for (let after: string | undefined, more = true; more; ) {
-      const page = await driver.list(prefix, { after, signal });
-      for (const { key } of page.objects) {
-        const [pkg = ''] = key.slice(prefix.length).split('/');
-        if (pkg === last) continue;
-        last = pkg;
-        yield pkg;
-      }
-      // a long log is skipped, not listed: its slots are read one by one anyway
-      after = page.next === undefined || last === undefined ? page.next : `${prefix}${last}/~`;
-      more = page.next !== undefined;
     }
   }
 
