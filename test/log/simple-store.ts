@@ -22,8 +22,8 @@ export class SimpleStore implements StorageDriver {
   async write(key: string, body: WriteBody, options?: WriteOptions): Promise<'written' | 'exists'> {
     this.calls.push(`${options?.ifAbsent ? 'create' : 'write'} ${key}`);
     if (options?.ifAbsent && this.objects.has(key)) return 'exists';
-    if (!(body instanceof Uint8Array)) throw new Error('bytes only');
-    this.objects.set(key, { bytes: body.slice(), modified: this.time });
+    const bytes = body instanceof Uint8Array ? body.slice() : await gathered(body);
+    this.objects.set(key, { bytes, modified: this.time });
     return 'written';
   }
 
@@ -46,4 +46,10 @@ export class SimpleStore implements StorageDriver {
     const last = objects.at(-1);
     return keys.length > limit && last ? { objects, next: last.key } : { objects };
   }
+}
+
+async function gathered(body: Exclude<WriteBody, Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return new Uint8Array(Buffer.concat(chunks));
 }

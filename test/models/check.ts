@@ -39,11 +39,17 @@ const named = (make: (mutants: Mutants) => Scenario, mutants: readonly Mutant[])
   return { ...scenario, name: [scenario.name, ...mutants].join('+') };
 };
 
+/** For scenarios of many steps: after so many `schedules`, those with the fewest preemptions first, it is enough. */
+export interface Bounds {
+  readonly preemptions?: number;
+  readonly schedules?: number;
+}
+
 /** Every schedule of the real code with few switches, then random ones; and the same with each of `mutants` switched on, which must be noticed. */
 export function checkScenario(
   make: (mutants: Mutants) => Scenario,
   mutants: readonly Mutant[],
-  { few = false }: { readonly few?: boolean } = {},
+  { few = false, preemptions = PREEMPTIONS, schedules = Number.POSITIVE_INFINITY }: Bounds & { readonly few?: boolean } = {},
 ): void {
   const variants = [named(make, []), ...mutants.map((mutant) => named(make, [mutant]))];
   const [honest, ...broken] = variants as [Scenario, ...Scenario[]];
@@ -52,8 +58,10 @@ export function checkScenario(
     return;
   }
   describe(`the real code: ${honest.name}`, () => {
-    it(`holds with up to ${PREEMPTIONS} preemptions, in every schedule, and in random ones`, { timeout: 300_000 }, async () => {
-      const found = await explore(honest, PREEMPTIONS);
+    it(`holds with up to ${preemptions} preemptions, in ${schedules === Number.POSITIVE_INFINITY ? 'every schedule' : `at most ${schedules} schedules`}, and in random ones`, {
+      timeout: 300_000,
+    }, async () => {
+      const found = await explore(honest, preemptions, schedules);
       expect(found.wrong, told(found)).toBeUndefined();
       const more = await randomFor(honest);
       expect(more.wrong, told(more)).toBeUndefined();

@@ -14,6 +14,10 @@
  * - `skip-rescue`: objects that a floor has passed are named all the same.
  * - `collect-without-floor`: condemned objects are deleted before a floor says so.
  * - `floor-from-clock`: a collector's floor stands at "now".
+ * - `delete-before-drop`: a blob's bytes go before the log says so.
+ * - `manifest-unchecked`: what a manifest names is looked for in the state that the request began with, not in the one that its commit meets.
+ * - `head-untouched`: whoever asks for a blob in order to name it says nothing to the collector.
+ * - `age-by-writer-clock`: a blob is as old as the clock of the instance that took it in says.
  * - `finish-unsealed`: an upload's bytes are named without a word in the session that this is going to happen.
  */
 export type Mutant =
@@ -31,4 +35,8 @@ export type Mutant =
   | 'skip-rescue'
   | 'collect-without-floor'
   | 'floor-from-clock'
+  | 'delete-before-drop'
+  | 'manifest-unchecked'
+  | 'head-untouched'
+  | 'age-by-writer-clock'
   | 'finish-unsealed';

@@ -4,6 +4,7 @@ import { randomId } from '../lib/ids.js';
 import { Committer } from '../log/committer.js';
 import { Log } from '../log/log.js';
 import type { Mutant } from '../log/mutant.js';
+import type { Committed, Decide } from '../log/schema.js';
 import type { StorageDriver } from '../storage/driver.js';
 import { uploadPrefix, uploadSlot } from '../storage/key.js';
 import { withTimeLimit } from '../storage/time-limit.js';
@@ -82,16 +83,15 @@ export class UploadSessions {
 
   /** Fresh. Throws `NoSession` for one that is over, another user's or another package's: all the same. */
   async find(id: string, image: string, by: string): Promise<UploadSession> {
-    const { driver, runtime } = this.options;
+    const { runtime } = this.options;
     const shared = this.kept.get(id) ?? this.shared(id, image);
-    // swept entry 0 first: without it the others are nothing
-    const [begun, snapshot] = await Promise.all([driver.stat(uploadSlot(this.options.repository, id, 0)), shared.log.refresh()]);
-    const { state } = snapshot;
+    const session = new UploadSession(this.options, id, by, shared, () => this.kept.delete(id));
+    const { state, broken } = await session.whileThere(() => shared.log.refresh());
     const mine = state.image === image && state.by === by;
-    const alive = begun !== undefined && snapshot.broken === undefined && !isOver(state);
+    const alive = broken === undefined && !isOver(state);
     if (!mine || !alive || runtime.clock.now() - state.openedAt >= SESSION_MS) throw new NoSession();
     this.keep(id, shared);
-    return new UploadSession(this.options, id, by, shared, () => this.kept.delete(id));
+    return session;
   }
 
   private keep(id: string, shared: Shared): void {
@@ -188,34 +188,23 @@ export class UploadSession {
    * meanwhile, `NoSession` when the session is over.
    */
   async seal(proved: UploadState): Promise<'first' | 'again'> {
-    const { driver, repository, mutants } = this.options;
-    if (mutants?.has('finish-unsealed')) return 'first';
-    const { result } = await this.shared.committer.commit(
-      ({ state }) => {
-        if (isOver(state)) throw new NoSession();
-        if (state.offset !== proved.offset) throw new OutOfOrder(state.offset);
-        return state.sealed
-          ? { changes: [], result: 'again' as const }
-          : { changes: [sealChange(this.by)], result: 'first' as const };
-      },
-      {},
-      true,
-    );
-    // who slept may have taken a slot of a session that was ended and removed: then entry 0 went first
-    if (!(await driver.stat(uploadSlot(repository, this.id, 0)))) throw new NoSession();
+    if (this.options.mutants?.has('finish-unsealed')) return 'first';
+    const { result } = await this.commit(({ state }) => {
+      if (isOver(state)) throw new NoSession();
+      if (state.offset !== proved.offset) throw new OutOfOrder(state.offset);
+      return state.sealed
+        ? { changes: [], result: 'again' as const }
+        : { changes: [sealChange(this.by)], result: 'first' as const };
+    });
     return result;
   }
 
   /** Ends it, and removes its log. The pieces are the caller's to delete: nobody names them any more. Throws `NoSession` where somebody still may. */
   async cancel(): Promise<void> {
-    await this.shared.committer.commit(
-      ({ state }) => {
-        if (isOver(state) || state.sealed) throw new NoSession();
-        return { changes: [closeChange(this.by)], result: undefined };
-      },
-      {},
-      true,
-    );
+    await this.commit(({ state }) => {
+      if (isOver(state) || state.sealed) throw new NoSession();
+      return { changes: [closeChange(this.by)], result: undefined };
+    });
     await this.remove();
   }
 
@@ -261,6 +250,23 @@ export class UploadSession {
     return hasher;
   }
 
+  /** What `work` has read and written counts only if entry 0 stands afterwards: it is removed first, so until then nothing was. Else `NoSession`. */
+  async whileThere<T>(work: () => Promise<T>): Promise<T> {
+    const { driver, repository } = this.options;
+    const outcome = await work().then(
+      (value) => ({ value }),
+      (error: unknown) => ({ error }),
+    );
+    if ('error' in outcome && (outcome.error instanceof NoSession || outcome.error instanceof OutOfOrder)) throw outcome.error;
+    if (!(await driver.stat(uploadSlot(repository, this.id, 0)))) throw new NoSession();
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
+  }
+
+  private commit<R>(decide: Decide<UploadState, R>): Promise<Committed<UploadState, R>> {
+    return this.whileThere(() => this.shared.committer.commit(decide, {}, true));
+  }
+
   private async commitChunk(
     chunk: UploadChunk,
     stored: UploadedObject,
@@ -268,16 +274,12 @@ export class UploadSession {
   ): Promise<void> {
     let refused: unknown;
     try {
-      await this.shared.committer.commit(
-        ({ state }) => {
-          if (isOver(state) || state.sealed) refused = new NoSession();
-          else if (state.offset !== chunk.offset) refused = new OutOfOrder(state.offset);
-          else return { changes: [chunkChange(this.by, chunk, stored.digests)], result: undefined };
-          throw refused;
-        },
-        {},
-        true,
-      );
+      await this.commit(({ state }) => {
+        if (isOver(state) || state.sealed) refused = new NoSession();
+        else if (state.offset !== chunk.offset) refused = new OutOfOrder(state.offset);
+        else return { changes: [chunkChange(this.by, chunk, stored.digests)], result: undefined };
+        throw refused;
+      });
     } catch (error) {
       // after any other failure the entry may stand
       if (error === refused) await discard(stored);

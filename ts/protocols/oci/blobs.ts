@@ -2,6 +2,7 @@ import { RegistryError } from '../../errors/registry-error.js';
 import { empty, file, type Reply } from '../../http/reply.js';
 import type { Call } from '../../http/route.js';
 import type { Clock } from '../../lib/clock.js';
+import type { Mutant } from '../../log/mutant.js';
 import type { PackageHandle, StoredFile } from '../../packages/package-handle.js';
 import { dropChange, touchChange } from './changes.js';
 import { blobUnknown, unsupported } from './errors.js';
@@ -45,10 +46,13 @@ function refuseReversed(header: string | undefined, size: number): void {
 export class Blobs {
   private readonly rules: OciRules;
   private readonly clock: Clock;
+  private readonly mutants: ReadonlySet<Mutant>;
 
-  constructor(rules: OciRules, clock: Clock) {
+  /** `mutants`: tests only. */
+  constructor(rules: OciRules, clock: Clock, mutants: ReadonlySet<Mutant> = new Set()) {
     this.rules = rules;
     this.clock = clock;
+    this.mutants = mutants;
   }
 
   get = async (call: BlobCall): Promise<Reply> => {
@@ -89,7 +93,7 @@ export class Blobs {
   /** Whoever may push and hears that the blob is here will name it: the collector has to hear that first (design §1.5). */
   private async wanted(call: BlobCall, { text }: Digest, blob: Blob): Promise<Blob | undefined> {
     const fresh = blob.uses > 0 || this.clock.now() - blob.idleAt < TOUCH_AFTER;
-    if (fresh || !call.principal || !(await call.package.may('create'))) return blob;
+    if (fresh || this.mutants.has('head-untouched') || !call.principal || !(await call.package.may('create'))) return blob;
     const by = call.principal.userId;
     const { result } = await call.package.commit(
       'create',

@@ -1,4 +1,5 @@
 import { unavailable } from '../../errors/registry-error.js';
+import type { Mutant } from '../../log/mutant.js';
 import type { NewChange, Snapshot } from '../../log/schema.js';
 import type { Space } from '../../log/space.js';
 import { sweepUploads } from '../../packages/upload-sweep.js';
@@ -20,6 +21,8 @@ export interface OciCollection {
   /** Hears of each object whose bytes nobody may be served any more. */
   readonly onCondemned?: ((key: string) => void) | undefined;
   readonly onFault: (fault: { readonly where: string; readonly error: unknown }) => void;
+  /** Tests only: see `Mutant`. */
+  readonly mutants?: ReadonlySet<Mutant>;
 }
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -32,6 +35,8 @@ interface Idle {
   readonly digest: string;
   readonly key: string;
   readonly since: number;
+  /** The writer's clock then, in milliseconds. */
+  readonly at: number;
 }
 
 /**
@@ -81,15 +86,16 @@ class ImageCollection {
 
   private async over(idle: readonly Idle[]): Promise<readonly Idle[]> {
     const over: Idle[] = [];
-    for (const one of idle) if (await this.isOver(one.since)) over.push(one);
+    for (const one of idle) if (await this.isOver(one)) over.push(one);
     return over;
   }
 
   /** Ages are differences of the store's own times: when the entry was written, and now. */
-  private async isOver(entry: number): Promise<boolean> {
+  private async isOver({ since: entry, at }: Idle): Promise<boolean> {
     const known = this.ripe.get(entry);
     if (known !== undefined) return known;
-    const { driver, space, grace = DAY, signal } = this.options;
+    const { driver, space, grace = DAY, signal, mutants } = this.options;
+    if (mutants?.has('age-by-writer-clock')) return this.now - at >= grace;
     const stored = await driver.stat(logSlot(space.id, this.pkg, entry), { signal });
     const over = stored !== undefined && this.now - stored.modified >= grace;
     this.ripe.set(entry, over);
@@ -102,10 +108,11 @@ class ImageCollection {
     changesOf: (state: OciState, idle: readonly Idle[]) => readonly NewChange[],
     before: OciState,
   ): Promise<OciState> {
-    const { space, dryRun = false, signal, onCondemned } = this.options;
+    const { space, dryRun = false, signal, onCondemned, driver, mutants } = this.options;
     let state = before;
     for (let from = 0; from < idle.length; from += AT_ONCE) {
       const some = idle.slice(from, from + AT_ONCE);
+      if (mutants?.has('delete-before-drop')) await driver.delete(some.map(({ key }) => key));
       if (!dryRun) {
         const committed = await space.commit(
           identity,
@@ -121,7 +128,9 @@ class ImageCollection {
 }
 
 const unused = ({ blobs }: OciState): readonly Idle[] =>
-  [...blobs].filter(([, { uses }]) => uses === 0).map(([digest, { key, idle }]) => ({ digest, key, since: idle }));
+  [...blobs]
+    .filter(([, { uses }]) => uses === 0)
+    .map(([digest, { key, idle, idleAt }]) => ({ digest, key, since: idle, at: idleAt }));
 
 /** Those that nobody has touched or named meanwhile. */
 const drops = ({ blobs }: OciState, idle: readonly Idle[]): readonly NewChange[] =>
@@ -138,7 +147,7 @@ function untagged(state: OciState): readonly Idle[] {
   for (const { children } of state.manifests.values()) for (const child of children) kept.add(child);
   return [...state.manifests]
     .filter(([digest, { subject }]) => !kept.has(digest) && !(subject !== undefined && state.manifests.has(subject)))
-    .map(([digest, { key, idle }]) => ({ digest, key, since: idle }));
+    .map(([digest, { key, idle, at }]) => ({ digest, key, since: idle, at }));
 }
 
 function unmanifests(state: OciState, idle: readonly Idle[]): readonly NewChange[] {

@@ -2,6 +2,7 @@ import { RegistryError } from '../../errors/registry-error.js';
 import { empty, type Reply } from '../../http/reply.js';
 import type { Call, RequestBody } from '../../http/route.js';
 import { Hasher } from '../../lib/digest.js';
+import type { Mutant } from '../../log/mutant.js';
 import type { Decision, NewChange } from '../../log/schema.js';
 import type { HookFile, PackageHandle, UploadedObject } from '../../packages/package-handle.js';
 import { manifestChange, tagChange, unmanifestChange, untagChange } from './changes.js';
@@ -130,9 +131,12 @@ function warningOf({ blobs }: ParsedManifest): { readonly Warning?: string } {
 /** Handlers that change manifests and tags. */
 export class ManifestChanges {
   private readonly rules: OciRules;
+  private readonly mutants: ReadonlySet<Mutant>;
 
-  constructor(rules: OciRules) {
+  /** `mutants`: tests only. */
+  constructor(rules: OciRules, mutants: ReadonlySet<Mutant> = new Set()) {
     this.rules = rules;
+    this.mutants = mutants;
   }
 
   /** PUT by tag or digest; what it names must be here, in this repository. */
@@ -196,8 +200,12 @@ export class ManifestChanges {
   ): Promise<void> {
     const { tags, digest, manifest } = wanted;
     const decide = ({ state }: { readonly state: OciState }): Decision<boolean> => {
-      const own = added(state, wanted, stored, rights);
-      return { changes: [...openingChanges(wanted.by, state, this.rules), ...own, ...tagged(state, wanted, this.rules, rights)], result: own.length > 0 };
+      const met = this.mutants.has('manifest-unchecked') ? handle.snapshot.state : state;
+      const own = added(met, wanted, stored, rights);
+      return {
+        changes: [...openingChanges(wanted.by, state, this.rules), ...own, ...tagged(state, wanted, this.rules, rights)],
+        result: own.length > 0,
+      };
     };
     const listed = tags.length > 0 || manifest.subject !== undefined;
     const { result: used } = await handle.commit(action, decide, {

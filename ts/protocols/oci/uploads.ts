@@ -149,11 +149,9 @@ export class Uploads {
     const digests = state.digests ?? new Hasher([algorithm]).digests();
     const known = digests[algorithm] ?? (await this.known(() => session.digest(algorithm)));
     if (known === hex) return { ...digests, [algorithm]: known };
-    // the session is no good any more; one that somebody is finishing is left alone
-    await session.cancel().then(
-      () => this.discard(handle, session.state.chunks),
-      () => undefined,
-    );
+    // the session is no good any more, unless somebody has just ended it, or is about to
+    await this.known(() => session.cancel());
+    await this.discard(handle, session.state.chunks);
     throw digestInvalid('the bytes do not have this digest');
   }
 

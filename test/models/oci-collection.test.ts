@@ -1,0 +1,148 @@
+import { checkScenario, type Mutants } from './check.js';
+import { type Images, imagesOn } from './images.js';
+import type { Scenario } from './schedules.js';
+import type { Stage } from './stage.js';
+
+const HOUR = 60 * 60 * 1000;
+const NONE: Mutants = new Set();
+
+/** What a pusher may hear besides 201: the client uploads again, or comes again. */
+const REFUSALS: readonly unknown[] = ['MANIFEST_BLOB_UNKNOWN', 'UNAVAILABLE', 'unavailable'];
+
+function heard(answer: number | string): boolean {
+  if (answer === 201) return true;
+  if (!REFUSALS.includes(answer)) throw new Error(`answers ${answer}`);
+  return false;
+}
+
+/** As clients push: ask, upload what is not there, then name it. */
+async function push(images: Images, tag: string, layer: string): Promise<boolean> {
+  if (!(await images.has(layer)) && !heard(await images.push(layer))) return false;
+  return heard(await images.tag(tag, layer));
+}
+
+/** Reads as somebody who comes when all is over. */
+async function whole(stage: Stage, layers: Iterable<string>): Promise<string | undefined> {
+  const later = await imagesOn(stage, 'later', stage.store, NONE);
+  for (const layer of layers)
+    if ((await later.pull(layer).catch(() => undefined)) !== layer) return 'what was acknowledged is gone';
+  const { state } = await later.space.read('app');
+  for (const { key } of state.blobs.values()) if (!stage.store.objects.has(key)) return 'a blob may be served that is not there';
+  return undefined;
+}
+
+/**
+ * Two clients push images that share a layer, a third deletes the image that has brought it, a collector spares nothing for its age. What was
+ * acknowledged pulls whole.
+ */
+const collection = (mutants: Mutants): Scenario => ({
+  name: 'images',
+  processes: ['pusher 1', 'pusher 2', 'deleter', 'collector'],
+  async play(stage) {
+    await push(await imagesOn(stage, 'before', stage.store, NONE), 'old', 'layer');
+    const open = (name: string) => imagesOn(stage, name, stage.driver(name), mutants);
+    const [one, two, deleter, collector] = [
+      await open('pusher 1'),
+      await open('pusher 2'),
+      await open('deleter'),
+      await open('collector'),
+    ];
+    const acknowledged = new Set<string>();
+    const pusher = async (images: Images, tag: string) => {
+      if (await push(images, tag, 'layer')) acknowledged.add('layer');
+    };
+    return {
+      scripts: {
+        'pusher 1': () => pusher(one, '1'),
+        'pusher 2': () => pusher(two, '2'),
+        deleter: async () => void (await deleter.untag('old', 'layer')),
+        collector: () => collector.collect(0),
+      },
+      violated: () => undefined,
+      afterwards: () => whole(stage, acknowledged),
+    };
+  },
+});
+
+/**
+ * A client that hears that a blob is here, or has just brought it, names it within half of the grace time and is not refused: not by a collector that runs
+ * meanwhile, and not because the clock of the instance that took the blob in is a day behind.
+ */
+const grace = (mutants: Mutants): Scenario => ({
+  name: 'images-grace',
+  processes: ['finder', 'bringer', 'collector', 'time'],
+  async play(stage) {
+    const pass = (hours: number): void => {
+      stage.store.time += hours * HOUR;
+      stage.clock.pass(hours * HOUR);
+    };
+    await (await imagesOn(stage, 'before', stage.store, NONE)).push('found');
+    pass(14);
+    const open = (name: string, skew = 0) => imagesOn(stage, name, stage.driver(name), mutants, skew);
+    const [finder, bringer, collector] = [await open('finder'), await open('bringer', -25 * HOUR), await open('collector')];
+    const layers = new Set<string>();
+    let wrong: string | undefined;
+    /** A deadline may pass with the hours: then again. */
+    const name = async (images: Images, layer: string): Promise<void> => {
+      for (let tries = 0; tries < 4 && !layers.has(layer); tries++) {
+        const answer = await images.tag(layer, layer);
+        if (answer === 'MANIFEST_BLOB_UNKNOWN') wrong = `${layer}: was here, and is unknown when it is named`;
+        else if (heard(answer)) layers.add(layer);
+      }
+    };
+    return {
+      scripts: {
+        finder: async () => {
+          if (await finder.has('found')) await name(finder, 'found');
+        },
+        bringer: async () => {
+          if ((await bringer.push('brought')) === 201) await name(bringer, 'brought');
+        },
+        collector: () => collector.collect(24 * HOUR),
+        time: async () => pass(11),
+      },
+      violated: () => wrong,
+      afterwards: () => whole(stage, layers),
+    };
+  },
+});
+
+/** Two requests finish one upload, a third cancels it. Whoever is told that the blob is here can have it. */
+const finishing =
+  (pieces: readonly string[]) =>
+  (mutants: Mutants): Scenario => ({
+    name: `upload-of-${pieces.length}`,
+    processes: ['finisher 1', 'finisher 2', 'canceller'],
+    async play(stage) {
+      const layer = pieces.join('');
+      const id = await (await imagesOn(stage, 'before', stage.store, NONE)).begin(...pieces);
+      const open = (name: string) => imagesOn(stage, name, stage.driver(name), mutants);
+      const [one, two, canceller] = [await open('finisher 1'), await open('finisher 2'), await open('canceller')];
+      const acknowledged = new Set<string>();
+      const finish = async (images: Images) => {
+        const answer = await images.finish(id, layer);
+        if (answer === 201) acknowledged.add(layer);
+        else if (answer !== 'BLOB_UPLOAD_UNKNOWN') throw new Error(`answers ${answer}`);
+      };
+      return {
+        scripts: {
+          'finisher 1': () => finish(one),
+          'finisher 2': () => finish(two),
+          canceller: async () => {
+            const answer = await canceller.cancel(id);
+            if (answer !== 204 && answer !== 'BLOB_UPLOAD_UNKNOWN') throw new Error(`answers ${answer}`);
+          },
+        },
+        violated: () => undefined,
+        afterwards: () => whole(stage, acknowledged),
+      };
+    },
+  });
+
+/** Pushes take many steps: by hand the schedules with one switch, and CI as many of those with two and three as there is time for. */
+const BOUNDS = process.env['REQUIRE_CLIENTS'] ? { preemptions: 3, schedules: 6_000 } : { preemptions: 1, schedules: 200 };
+
+checkScenario(collection, ['delete-before-drop', 'manifest-unchecked'], BOUNDS);
+checkScenario(grace, ['head-untouched', 'age-by-writer-clock'], BOUNDS);
+checkScenario(finishing(['layer']), ['finish-unsealed'], BOUNDS);
+checkScenario(finishing(['lay', 'er']), [], BOUNDS);
