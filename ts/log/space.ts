@@ -1,4 +1,4 @@
-import { RegistryError } from '../errors/registry-error.js';
+import { RegistryError, unavailable } from '../errors/registry-error.js';
 import type { Runtime } from '../lib/clock.js';
 import { NextFlight, unlessAborted } from '../lib/next-flight.js';
 import { readWhole } from '../storage/abilities.js';
@@ -43,6 +43,9 @@ const CALL_TIMEOUT_MS = 15_000;
 const FEED_ENTRIES_BETWEEN = 16;
 const FEED_ENTRIES_AT_MOST = 64;
 const MAX_KEYS = 4_096;
+/** Packages that are marked and not yet in the feed: more are never read inside a request. */
+const MAX_MARKED = 1_000;
+const MARKED_AT_ONCE = 16;
 const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024;
 
 type Options = { readonly signal?: AbortSignal | undefined };
@@ -142,7 +145,7 @@ export class Space<S> implements LogSpace<S> {
 
   async names(options: Options = {}): Promise<{ readonly position: number; readonly items: ReadonlyMap<string, FeedItem> }> {
     const { marked } = await this.freshness.settleAll(options.signal);
-    const fresh = await unlessAborted(Promise.all([...marked].map((key) => this.itemNow(key))), options.signal);
+    const fresh = await unlessAborted(this.itemsNow([...marked]), options.signal);
     const { position, state } = this.feed.snapshot ?? (await this.feed.refresh());
     const ahead = fresh.filter((item) => item !== undefined && item.to > (state.items.get(item.key)?.to ?? 0)) as FeedItem[];
     const stamp = `${position}:${ahead.map(({ key, to }) => `${key}=${to}`).join()}`;
@@ -250,6 +253,17 @@ export class Space<S> implements LogSpace<S> {
 
   private isFed(key: string): boolean {
     return this.feed.snapshot?.state.items.has(key) ?? false;
+  }
+
+  private async itemsNow(keys: readonly string[]): Promise<readonly (FeedItem | undefined)[]> {
+    if (keys.length > MAX_MARKED) {
+      this.behind.foundLeftover();
+      throw unavailable('many packages have just changed and are being indexed, try again shortly');
+    }
+    const items: (FeedItem | undefined)[] = [];
+    for (let i = 0; i < keys.length; i += MARKED_AT_ONCE)
+      items.push(...(await Promise.all(keys.slice(i, i + MARKED_AT_ONCE).map((key) => this.itemNow(key)))));
+    return items;
   }
 
   private async itemNow(key: string): Promise<FeedItem | undefined> {
