@@ -2,6 +2,7 @@ import { unavailable } from '../../errors/registry-error.js';
 import type { Mutant } from '../../log/mutant.js';
 import type { NewChange, Snapshot } from '../../log/schema.js';
 import type { Space } from '../../log/space.js';
+import { packageFolders } from '../../packages/package-folders.js';
 import { sweepUploads } from '../../packages/upload-sweep.js';
 import type { StorageDriver } from '../../storage/driver.js';
 import { logSlot, probeResultKey } from '../../storage/key.js';
@@ -48,7 +49,7 @@ export async function collectImages(options: OciCollection): Promise<void> {
   const { driver, space, signal, onFault, dryRun = false, grace = DAY } = options;
   const now = await storeTime(options);
   await sweepUploads({ driver, repository: space.id, now, grace, dryRun, signal });
-  for await (const pkg of folders(options)) {
+  for await (const pkg of packageFolders(options.driver, options.space.id, options.signal)) {
     signal?.throwIfAborted();
     try {
       await new ImageCollection(options, pkg, now).run();
@@ -153,23 +154,6 @@ function untagged(state: OciState): readonly Idle[] {
 function unmanifests(state: OciState, idle: readonly Idle[]): readonly NewChange[] {
   const still = new Map(untagged(state).map(({ digest, since }) => [digest, since]));
   return idle.filter(({ digest, since }) => still.get(digest) === since).map(({ digest }) => unmanifestChange(BY, digest));
-}
-
-async function* folders({ driver, space, signal }: OciCollection): AsyncGenerator<string> {
-  const prefix = `log/${space.id}/`;
-  let last: string | undefined;
-  for (let after: string | undefined, more = true; more; ) {
-    const page = await driver.list(prefix, { after, signal });
-    for (const { key } of page.objects) {
-      const [pkg = ''] = key.slice(prefix.length).split('/');
-      if (pkg === last) continue;
-      last = pkg;
-      yield pkg;
-    }
-    // a long log is skipped, not listed
-    after = page.next === undefined || last === undefined ? page.next : `${prefix}${last}/~`;
-    more = page.next !== undefined;
-  }
 }
 
 async function storeTime({ driver, space, signal }: OciCollection): Promise<number> {
