@@ -170,6 +170,30 @@ describe('one image repository', () => {
     expect([answer.status, errors[0]?.code]).toEqual([400, 'NAME_INVALID']);
   });
 
+  it.each([
+    ['what a trusted proxy says', { trustProxy: ['192.0.2.0/24'] }, 'https://images.example/v2/token'],
+    ['the configured address', { publicUrl: 'https://public.example:8443/below' }, 'https://public.example:8443/v2/token'],
+    ['the request, where the proxy is nobody', {}, 'http://127.0.0.1:8080/v2/token'],
+  ])('oci 45: behind a proxy the realm comes from %s, and links stay on the path', async (_from, config, realm) => {
+    await registryOf([['images', '/oci']], config);
+    const ask = (method: string, path: string, authorization: string) =>
+      open[0]?.handleRequest({
+        method,
+        path,
+        query: {},
+        headers: {
+          host: '127.0.0.1:8080',
+          'x-forwarded-proto': 'https',
+          'x-forwarded-host': 'images.example',
+          ...(authorization === '' ? {} : { authorization }),
+        },
+        peer: { address: '192.0.2.1' },
+      });
+    expect((await ask('GET', '/v2/', ''))?.headers['WWW-Authenticate']).toContain(`realm="${realm}"`);
+    const opened = await ask('POST', '/v2/team/app/blobs/uploads/', `Bearer ${ADMIN}`);
+    expect(opened?.headers['Location']).toMatch(/^\/v2\/team\/app\/blobs\/uploads\//);
+  });
+
   it('says which extensions there are', async () => {
     const { ask, push, json } = await registryOf([['images', '/oci']]);
     await push('/v2/team/app', 'text/a');

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemRuntime } from '../../../ts/lib/clock.js';
 import { type Oci, registry } from './rig.js';
 
 let oci: Oci;
@@ -56,6 +57,28 @@ describe('the challenge', () => {
     const absent = await oci.get('/v2/team/none/manifests/v1', { token: null });
     expect([absent.status, absent.code]).toEqual([401, 'UNAUTHORIZED']);
   });
+});
+
+it('oci 39: an expired session is told the scope for the next one', async () => {
+  const ahead = { by: 0 };
+  const { clock } = systemRuntime;
+  const late = { now: () => clock.now() + ahead.by, monotonic: () => clock.monotonic() + ahead.by };
+  const closed = await registry({
+    runtime: { ...systemRuntime, clock: { ...late, sleep: clock.sleep.bind(clock), after: clock.after.bind(clock) } },
+  });
+  await closed.image('team/app', 'v1');
+  const fetched = async (): Promise<string> => {
+    const path = '/v2/token?scope=repository:team/app:pull';
+    return (await closed.get(path, { token: null, headers: basic('x', closed.token) })).json.token;
+  };
+  const token = await fetched();
+  expect((await closed.get('/v2/team/app/manifests/v1', { token })).status).toBe(200);
+  ahead.by = 2 * 60 * 60 * 1000;
+  const expired = await closed.get('/v2/team/app/manifests/v1', { token });
+  expect([expired.status, expired.code]).toEqual([401, 'UNAUTHORIZED']);
+  expect(expired.headers['www-authenticate']).toContain('scope="repository:team/app:pull",error="invalid_token"');
+  expect((await closed.get('/v2/team/app/manifests/v1', { token: await fetched() })).status).toBe(200);
+  await closed.close();
 });
 
 describe('oci 39, 40: a session that opens less than its credentials', () => {
