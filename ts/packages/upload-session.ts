@@ -158,19 +158,19 @@ export class UploadSession {
   }
 
   /**
-   * Takes in what comes, at `start` (default: where the upload stands). When the sender goes away in the middle, what has come is kept and the failure
-   * thrown on. Throws `OutOfOrder`, `NoSession`, what `store` and the body throw. `discard` hears of bytes that were stored for nothing.
+   * Takes in what comes, at `start` (default: where the upload stands). When the sender goes away in the middle, what has come is kept (unless `whole`) and
+   * the failure thrown on. Throws `OutOfOrder`, `NoSession`, what `store` and the body throw. `discard` hears of bytes that were stored for nothing.
    */
   async append(
     body: AsyncIterable<Uint8Array>,
-    { start, length, algorithms = [], store, discard }: AppendOptions,
+    { start, length, whole = false, algorithms = [], store, discard }: AppendOptions,
   ): Promise<UploadState> {
     const { offset } = this.state;
     if (start !== undefined && start !== offset) throw new OutOfOrder(offset);
     const hasher = offset === 0 ? new Hasher([...this.state.algorithms, ...algorithms]) : await this.hasherAt(offset);
     const cut = new CutBody(body, length);
     const stored = await store(cut, hasher, new AbortController().signal);
-    const keep = cut.failure === undefined || cut.keeps;
+    const keep = cut.failure === undefined || (cut.keeps && !whole);
     if (!keep || stored.size === 0) {
       await discard(stored);
       if (cut.failure) throw cut.failure.error;
@@ -292,6 +292,8 @@ export interface AppendOptions {
   readonly start?: number | undefined;
   /** Bytes that must come, where they were announced. */
   readonly length?: number | undefined;
+  /** All of it or nothing: where the sender goes away in the middle, the upload stays where it stood. */
+  readonly whole?: boolean;
   /** Beside those of the session; only where nothing has come before. */
   readonly algorithms?: readonly DigestAlgorithm[];
   readonly store: StoreChunk;

@@ -166,6 +166,32 @@ describe('an upload in pieces', () => {
     await expectBlob(digest, BYTES);
   });
 
+  it('S11: of a PUT that broke nothing stays where it does not tell its place: the same PUT said again ends the upload', async () => {
+    for (const before of [0, 11]) {
+      const bytes = Buffer.from(`${before} ${BYTES}`);
+      const [location, digest, rest] = [await start(), digestOf(bytes), bytes.subarray(before)];
+      if (before > 0) await oci.request('PATCH', location, { body: bytes.subarray(0, before) });
+      const cut = await oci.request('PUT', `${location}?digest=${digest}`, {
+        body: chunked(rest.subarray(0, 17), new Error('reset')),
+      });
+      expect(cut.status).toBeGreaterThanOrEqual(400);
+      expect((await oci.get(location)).headers['range']).toBe(before === 0 ? '0-0' : '0-10');
+      expect((await oci.request('PUT', `${location}?digest=${digest}`, { body: rest })).status).toBe(201);
+      await expectBlob(digest, bytes);
+    }
+  });
+
+  it('S11: of a PUT that broke and tells its place, what has come stays', async () => {
+    const location = await start();
+    const [digest, last] = [digestOf(BYTES), BYTES.length - 1];
+    const put = (body: AsyncIterable<Uint8Array> | Uint8Array, from: number) =>
+      oci.request('PUT', `${location}?digest=${digest}`, { body, headers: { 'content-range': `${from}-${last}` } });
+    expect((await put(chunked(BYTES.subarray(0, 17), new Error('reset')), 0)).status).toBeGreaterThanOrEqual(400);
+    expect((await oci.get(location)).headers['range']).toBe('0-16');
+    expect((await put(BYTES.subarray(17), 17)).status).toBe(201);
+    await expectBlob(digest, BYTES);
+  });
+
   it('oci 18: the empty blob and {} in every style', async () => {
     for (const bytes of [Buffer.alloc(0), Buffer.from('{}')]) {
       const digest = digestOf(bytes);

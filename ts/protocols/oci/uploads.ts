@@ -92,7 +92,7 @@ export class Uploads {
     const chunk = chunkOf(call.headers, call.body);
     const state = (await this.repeated(call, session, chunk, digest))
       ? session.state
-      : await this.taken(call, session, chunk, session.state.offset === 0 ? digest : undefined);
+      : await this.taken(call, session, chunk, digest);
     const digests = await this.proved(call.package, session, state, digest);
     const object = await this.joined(call.package, session, state, digests);
     await this.commit(call.package, digest, object, actorOf(call)).catch(async (error: unknown) => {
@@ -126,17 +126,20 @@ export class Uploads {
     call: SessionCall<RequestBody>,
     session: UploadSession,
     { start, length }: Chunk,
-    /** Where nothing has come before: says which hash to compute. */
+    /** Where it is the last piece: of all the bytes. */
     digest?: Digest,
   ): Promise<UploadState> {
     const handle = call.package;
     const { offset } = session.state;
     if (call.body.length === 0 && (start === undefined || start === offset)) return session.state;
-    const extra = digest?.algorithm === 'sha512' ? (['sha512'] as const) : undefined;
+    const extra = offset === 0 && digest?.algorithm === 'sha512' ? (['sha512'] as const) : undefined;
+    // a PUT that does not tell its place is sent once more just as it was when its connection breaks, by clients that never ask where the upload stands
+    const whole = digest !== undefined && start === undefined;
     return this.known(() =>
       session.append(call.body.stream(), {
         start,
         length,
+        whole,
         ...(extra ? { algorithms: extra } : {}),
         store: (body, hasher, signal) => handle.upload('create', body, { max: MAX_BLOB - offset, hasher, signal }),
         discard: (object) => handle.discard([object]),
