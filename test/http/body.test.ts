@@ -202,12 +202,11 @@ describe('deadlines', () => {
   it('H3: 30 s without a byte are 408, the source is closed and the connection too', async () => {
     const { clock, answer, push, cancelled } = slow();
     await settle();
-    clock.advance(29_000);
-    push(new Uint8Array(1));
-    await settle();
-    clock.advance(29_000);
-    push(new Uint8Array(1));
-    await settle();
+    for (let turn = 0; turn < 3; turn++) {
+      clock.advance(29_000);
+      push(new Uint8Array(1_024));
+      await settle();
+    }
     clock.advance(30_001);
     const { status, headers } = await answer;
     await settle();
@@ -215,11 +214,28 @@ describe('deadlines', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('H3: a byte now and then is no progress: less than a KiB in 30 s of waiting is 408', async () => {
+    const { clock, answer, push } = slow();
+    let over = false;
+    void answer.then(() => {
+      over = true;
+    });
+    for (let turn = 0; turn < 29; turn++) {
+      await settle();
+      clock.advance(1_000);
+      push(new Uint8Array(1));
+    }
+    await settle();
+    expect(over).toBe(false);
+    clock.advance(1_001);
+    expect((await answer).status).toBe(408);
+  });
+
   it('a total limit counts all the time', async () => {
     const { clock, answer, push } = slow({ bodyTotalMs: 45_000 });
     for (let turn = 0; turn < 5; turn++) {
       await settle();
-      push(new Uint8Array(1));
+      push(new Uint8Array(1_024));
       await settle();
       clock.advance(10_000);
     }

@@ -9,7 +9,7 @@ import { Watchdog } from './watchdog.js';
 
 export interface BodyOptions {
   readonly clock: Clock;
-  /** Milliseconds without a byte, while somebody waits for one, after which the body is given up (408). */
+  /** Milliseconds with less than 1 KiB, while somebody waits for it, after which the body is given up (408). */
   readonly progressMs: number;
   /** Milliseconds that the whole body may take; default: no limit while it makes progress. */
   readonly totalMs?: number | undefined;
@@ -20,6 +20,9 @@ export interface BodyOptions {
 
 /** `bytes()` and `json()` hold everything in memory: routes with larger bodies must stream. */
 const MAX_WHOLE = 64 * 1024 ** 2;
+
+/** Less in `progressMs` is no progress: a client that sends a byte now and then would hold its connection for ever. */
+const PROGRESS_BYTES = 1_024;
 
 const tooLarge = (max: number): RegistryError => new RegistryError('too_large', `body is larger than ${max} bytes`);
 const timedOut = (): RegistryError => new RegistryError('request_timeout', 'the request body did not arrive in time');
@@ -147,10 +150,12 @@ export class IncomingBody implements RequestBody {
     let iterator: AsyncIterator<Uint8Array | string> | undefined;
     try {
       iterator = source.open();
-      for (;;) {
+      for (let gained = 0; ; ) {
         watchdog.wait();
         const chunk = await this.next(iterator);
-        watchdog.rest();
+        gained += chunk?.byteLength ?? 0;
+        watchdog.rest(gained >= PROGRESS_BYTES);
+        if (gained >= PROGRESS_BYTES) gained = 0;
         onProgress();
         if (chunk === undefined) break;
         this.count(chunk.byteLength);
