@@ -3,10 +3,10 @@ import { makeImage, makeIndex, unique, writeLayout } from '../oci-image.js';
 import { lines, type OciMachine } from '../oci-machine.js';
 import { lacksOci } from '../programs.js';
 import type { Setup } from '../setups.js';
-import { ANYONE_READS, type OciRig, PASSWORD, startOciRig } from './oci-rig.js';
+import { ANYONE_READS, type OciRig, PASSWORD, START_MS, startOciRig } from './oci-rig.js';
 
 export function craneScenario(setup: Setup, without = false): void {
-  describe.skipIf(without || lacksOci('crane'))(`crane against ${setup.title}`, { timeout: 60_000 }, () => {
+  describe.skipIf(without || lacksOci('crane'))(`crane against ${setup.title}`, { timeout: 120_000 }, () => {
     let rig: OciRig;
     let bob: OciMachine;
     let stranger: OciMachine;
@@ -14,7 +14,7 @@ export function craneScenario(setup: Setup, without = false): void {
       rig = await startOciRig(setup, ANYONE_READS);
       [bob, stranger] = [rig.machine(), rig.machine()];
       await login(bob, rig.token);
-    });
+    }, START_MS);
     afterAll(() => rig?.stop());
 
     const crane = async (...args: readonly string[]): Promise<string> => (await bob.out('crane', args)).trim();

@@ -4,7 +4,7 @@ import { digestOf, makeImage, makeIndex, writeLayout } from '../oci-image.js';
 import { lines, type OciMachine } from '../oci-machine.js';
 import { lacksOci } from '../programs.js';
 import type { Setup } from '../setups.js';
-import { ANYONE_READS, type OciRig, PASSWORD, startOciRig } from './oci-rig.js';
+import { ANYONE_READS, type OciRig, PASSWORD, START_MS, startOciRig } from './oci-rig.js';
 
 const THING = 'application/vnd.example.thing';
 const SIGNATURE = 'application/vnd.example.signature';
@@ -18,7 +18,7 @@ interface Discovered {
 }
 
 export function orasScenario(setup: Setup, without = false): void {
-  describe.skipIf(without || lacksOci('oras'))(`oras against ${setup.title}`, { timeout: 60_000 }, () => {
+  describe.skipIf(without || lacksOci('oras'))(`oras against ${setup.title}`, { timeout: 120_000 }, () => {
     let rig: OciRig;
     let bob: OciMachine;
     let stranger: OciMachine;
@@ -27,7 +27,7 @@ export function orasScenario(setup: Setup, without = false): void {
       [bob, stranger] = [rig.machine(), rig.machine()];
       for (const machine of [bob, stranger]) for (const name of ['one.txt', 'two.txt']) machine.write(name, `${name} of ours`);
       await login(bob, rig.token);
-    });
+    }, START_MS);
     afterAll(() => rig?.stop());
 
     const login = (machine: OciMachine, secret: string): Promise<string> =>

@@ -4,13 +4,13 @@ import { makeImage, makeIndex, unique, writeLayout } from '../oci-image.js';
 import { lines, type OciMachine } from '../oci-machine.js';
 import { lacksOci } from '../programs.js';
 import type { Setup } from '../setups.js';
-import { ANYONE_READS, type OciRig, PASSWORD, startOciRig } from './oci-rig.js';
+import { ANYONE_READS, type OciRig, PASSWORD, START_MS, startOciRig } from './oci-rig.js';
 import { requestsDuring } from './rig.js';
 
 const CHUNK = 64 * 1024;
 
 export function regctlScenario(setup: Setup, without = false): void {
-  describe.skipIf(without || lacksOci('regctl'))(`regctl against ${setup.title}`, { timeout: 60_000 }, () => {
+  describe.skipIf(without || lacksOci('regctl'))(`regctl against ${setup.title}`, { timeout: 120_000 }, () => {
     let rig: OciRig;
     let bob: OciMachine;
     let stranger: OciMachine;
@@ -18,7 +18,7 @@ export function regctlScenario(setup: Setup, without = false): void {
       rig = await startOciRig(setup, ANYONE_READS);
       [bob, stranger] = [await machine(), await machine()];
       await login(bob, rig.token);
-    });
+    }, START_MS);
     afterAll(() => rig?.stop());
 
     /** A machine that knows how to talk to the registry: without TLS, and in chunks. */

@@ -22,6 +22,9 @@ export interface OciRig {
   stop(): Promise<void>;
 }
 
+/** A set-up of several processes takes its time on a busy machine. */
+export const START_MS = 180_000;
+
 export const ANYONE_READS: readonly string[] = ['--anonymous-read', 'oci'];
 
 /** Starts a registry. Without arguments everybody needs credentials. */

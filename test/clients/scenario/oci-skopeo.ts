@@ -4,7 +4,7 @@ import { makeImage, makeIndex, writeLayout } from '../oci-image.js';
 import type { OciMachine, OciRun } from '../oci-machine.js';
 import { lacksOci } from '../programs.js';
 import type { Setup } from '../setups.js';
-import { ANYONE_READS, type OciRig, PASSWORD, startOciRig } from './oci-rig.js';
+import { ANYONE_READS, type OciRig, PASSWORD, START_MS, startOciRig } from './oci-rig.js';
 import { requestsDuring } from './rig.js';
 
 // Its cache of what lies where is below /var/lib for root, and below the home for everybody else.
@@ -14,7 +14,7 @@ const TO = '--dest-tls-verify=false';
 const ON = '--tls-verify=false';
 
 export function skopeoScenario(setup: Setup, without = false): void {
-  describe.skipIf(without || lacksOci('skopeo'))(`skopeo against ${setup.title}`, { timeout: 60_000 }, () => {
+  describe.skipIf(without || lacksOci('skopeo'))(`skopeo against ${setup.title}`, { timeout: 120_000 }, () => {
     let rig: OciRig;
     let bob: OciMachine;
     let stranger: OciMachine;
@@ -22,7 +22,7 @@ export function skopeoScenario(setup: Setup, without = false): void {
       rig = await startOciRig(setup, ANYONE_READS);
       [bob, stranger] = [rig.machine(), rig.machine()];
       await ok(bob, ['login', ON, '-u', 'bob', '--password-stdin', rig.host], rig.token);
-    });
+    }, START_MS);
     afterAll(() => rig?.stop());
 
     const ok = (machine: OciMachine, args: readonly string[], input = ''): Promise<string> =>
