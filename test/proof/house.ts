@@ -50,6 +50,8 @@ export function watched<D extends StorageDriver>(driver: D): { readonly driver: 
 export type Place = 'memory' | 'folder';
 
 export interface HouseOptions {
+  /** The one repository that it has. Default npm, at `/npm`; paths to `oci` are whole. */
+  readonly protocol?: 'npm' | 'oci';
   readonly place?: Place;
   readonly driver?: StorageDriver;
   readonly anonymousRead?: boolean;
@@ -82,7 +84,7 @@ export interface House {
   /** The folder behind it; empty in memory. */
   readonly folder: string;
   readonly faults: { readonly error: unknown; readonly where: string }[];
-  /** `path` is below the repository's mount, undecoded. */
+  /** `path` is undecoded, and below the mount of npm. */
   ask(method: string, path: string, asked?: Asked): Promise<Answer>;
   /** A user; `token` opens what an ordinary user may. */
   user(name: string, admin?: boolean): Promise<{ readonly id: string; readonly token: string }>;
@@ -112,8 +114,10 @@ export async function allKeys(driver: StorageDriver): Promise<readonly string[]>
   }
 }
 
-/** A whole registry with one npm repository at `/npm`, as an application would make it. */
+/** A whole registry with one repository, as an application would make it. */
 export async function openHouse(options: HouseOptions = {}): Promise<House> {
+  const { protocol = 'npm' } = options;
+  const mount = protocol === 'npm' ? '/npm' : '';
   const folder = options.place === 'folder' ? mkdtempSync(join(tmpdir(), 'entrepot-proof-')) : '';
   const inner =
     options.driver ?? (folder === '' ? new SynchronousMemoryDriver() : new FilesystemDriver(folder, { durable: false }));
@@ -122,8 +126,8 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
   const registry = new SmartRegistry({
     storage: driver,
     secret: SECRET,
-    npm: { enabled: true },
-    anonymousRead: options.anonymousRead ? ['npm'] : [],
+    [protocol]: { enabled: true },
+    anonymousRead: options.anonymousRead ? [protocol] : [],
     maxStaleness: 0,
     onFault: (error, where) => faults.push({ error, where }),
     ...(options.authProvider ? { authProvider: options.authProvider } : {}),
@@ -137,8 +141,8 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     const json = body !== undefined && !isRaw(body);
     const response = await registry.handleRequest({
       method,
-      path: `/npm${path.split('?')[0]}`,
-      rawUrl: `/npm${path}`,
+      path: `${mount}${path.split('?')[0]}`,
+      rawUrl: `${mount}${path}`,
       headers: {
         host: 'registry.example',
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
