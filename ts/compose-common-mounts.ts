@@ -1,6 +1,7 @@
 import { Mounts } from './compose-mounts.js';
 import type { OpenRepository } from './compose-repositories.js';
-import { match } from './http/router.js';
+import type { Route } from './http/route.js';
+import { canonicalPath, match } from './http/router.js';
 import type { Neighbour } from './http/site.js';
 
 /** A repository that a name's first components have picked. */
@@ -10,22 +11,48 @@ export interface Picked {
   readonly place: { readonly repository: OpenRepository; readonly path: string; readonly prefix: string };
 }
 
+/** A repository that answers at the root of the host, for all that answer there. */
+export interface AtRoot {
+  readonly repository: OpenRepository;
+  readonly neighbours: readonly Neighbour[];
+}
+
+const knows = (routes: readonly Route[], method: string, path: string): boolean => {
+  const found = match(routes, method, path);
+  return found.route !== undefined || found.allow.length > 0;
+};
+
 /**
- * Where clients can name no mount, all repositories of a protocol share one path at the root of the host, and a name's first components say which is meant:
- * `/v2/team/app/…` is `app` in the repository mounted at `/team`. A name that is no more than a mount names a package like any other.
+ * What answers at the root of the host, whatever its mount. Where clients can name no mount, all repositories of a protocol share one path there, and a name's
+ * first components say which is meant: `/v2/team/app/…` is `app` in the repository mounted at `/team`. A name that is no more than a mount names a package
+ * like any other.
  */
 export class CommonMounts {
   private readonly mounts: Mounts<OpenRepository>;
-  private readonly repositories: readonly OpenRepository[];
+  private readonly neighbours = new Map<string, readonly Neighbour[]>();
+  private readonly roots: readonly (AtRoot & { readonly routes: readonly Route[] })[];
 
   constructor(repositories: readonly OpenRepository[]) {
-    this.repositories = repositories.filter((one) => prefixOf(one) !== undefined);
+    const named = repositories.filter((one) => prefixOf(one) !== undefined);
+    for (const { site } of repositories) {
+      const { protocol } = site.instance;
+      const others = named.filter((other) => other.site.instance.protocol === protocol);
+      const neighbours = others.map((other) => ({ prefix: prefixOf(other) ?? '', source: other.site.source }));
+      this.neighbours.set(protocol, neighbours);
+    }
     this.mounts = new Mounts(
-      this.repositories.map((target) => ({
+      named.map((target) => ({
         basePath: `${target.site.instance.commonMount ?? ''}/${prefixOf(target) ?? ''}`.replace(/\/$/, ''),
         target,
       })),
     );
+    this.roots = repositories
+      .map((repository) => ({
+        repository,
+        routes: repository.site.instance.routes.filter(({ root }) => root),
+        neighbours: this.neighboursOf(repository),
+      }))
+      .filter(({ routes }) => routes.length > 0);
   }
 
   find(method: string, path: string): Picked | undefined {
@@ -33,17 +60,18 @@ export class CommonMounts {
     if (!found) return undefined;
     const { target, basePath, path: below } = found;
     const { routes, commonMount } = target.site.instance;
-    if (below.startsWith(`${commonMount}/`)) return undefined;
-    const matched = match(routes, method, below);
-    if (!matched.route && matched.allow.length === 0) return undefined;
+    if (below.startsWith(`${commonMount}/`) || !knows(routes, method, below)) return undefined;
     return { basePath, place: { repository: target, path: below, prefix: prefixOf(target) ?? '' } };
+  }
+
+  /** The first repository with a route that answers this path at the root of the host. Throws `invalid` for a malformed path. */
+  root(method: string, path: string): AtRoot | undefined {
+    return this.roots.find(({ routes }) => knows(routes, method, canonicalPath(path)));
   }
 
   /** Who answers beside this repository at the root of the host, itself included. */
   neighboursOf({ site }: OpenRepository): readonly Neighbour[] {
-    return this.repositories
-      .filter((other) => other.site.instance.protocol === site.instance.protocol)
-      .map((other) => ({ prefix: prefixOf(other) ?? '', source: other.site.source }));
+    return this.neighbours.get(site.instance.protocol) ?? [];
   }
 }
 

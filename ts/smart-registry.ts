@@ -14,7 +14,6 @@ import { dispatch } from './http/dispatch.js';
 import { toFetchHandler } from './http/fetch-host.js';
 import { headersOf } from './http/headers.js';
 import { toIResponse } from './http/hosted-response.js';
-import { canonicalPath, match } from './http/router.js';
 import type { Neighbour } from './http/site.js';
 import { type Located, locate } from './http/target.js';
 import { type Networks, networks } from './lib/cidr.js';
@@ -271,13 +270,7 @@ function placeOf(opened: Opened, method: string, { path }: Located, chosen: Open
   return { repository: target, path: mounted.path, mounted: true, ...(neighbours ? { neighbours } : {}) };
 }
 
-/** The first repository with a route that answers at the root of the host, whatever the mount. */
-function rootOf({ repositories, common }: Opened, method: string, path: string): Place | undefined {
-  for (const repository of repositories) {
-    const routes = repository.site.instance.routes.filter((route) => route.root);
-    if (routes.length === 0) continue;
-    const found = match(routes, method, canonicalPath(path));
-    if (found.route || found.allow.length > 0) return { repository, path, neighbours: common.neighboursOf(repository) };
-  }
-  return undefined;
+function rootOf({ common }: Opened, method: string, path: string): Place | undefined {
+  const found = common.root(method, path);
+  return found && { repository: found.repository, path, neighbours: found.neighbours };
 }
