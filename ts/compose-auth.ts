@@ -6,6 +6,7 @@ import { Organisations } from './auth/organisations.js';
 import { ProviderAccounts } from './auth/provider-accounts.js';
 import { DefaultAuthProvider } from './auth/providers/tokens.js';
 import { deriveKeys, type Keys } from './auth/secret.js';
+import { TrustedPublishers } from './auth/trusted-publishers.js';
 import { UserDirectory } from './auth/user-directory.js';
 import type { UserState } from './auth/user-state.js';
 import { USERS_SPACE, userLogKey, userSchema } from './auth/users.js';
@@ -29,6 +30,8 @@ export interface AuthParts {
 
 export interface OpenAuth {
   readonly manager: AuthManager;
+  /** Undefined: none are configured. */
+  readonly trustedPublishers: TrustedPublishers | undefined;
   readonly keys: Keys;
   /** Logins, tokens and names, as protocols offer them. */
   readonly accounts: Accounts;
@@ -54,7 +57,17 @@ export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
     const manager = managerOf(parts, config.authProvider);
     await manager.init();
     const accounts = new ProviderAccounts(manager, config.authProvider);
-    return { manager, accounts, keys, directory: undefined, space: undefined, admin: undefined, close: () => manager.close() };
+    const trustedPublishers = publishersOf(parts, manager);
+    return {
+      manager,
+      trustedPublishers,
+      accounts,
+      keys,
+      directory: undefined,
+      space: undefined,
+      admin: undefined,
+      close: () => manager.close(),
+    };
   }
   const inMemory = config.auth?.tokenStore === 'memory';
   const space = usersSpace(parts, inMemory ? memoryOf(runtime) : storage.driver);
@@ -72,11 +85,20 @@ export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
   try {
     await manager.init();
     const admin = await ensureAdmin(directory, config.auth?.adminToken);
-    return { manager, accounts, keys, directory, space: inMemory ? undefined : space, admin, close };
+    const trustedPublishers = publishersOf(parts, manager);
+    return { manager, trustedPublishers, accounts, keys, directory, space: inMemory ? undefined : space, admin, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+function publishersOf({ config, runtime }: AuthParts, manager: AuthManager): TrustedPublishers | undefined {
+  const given = config.auth?.trustedPublishers ?? [];
+  if (given.length === 0) return undefined;
+  // Never from a request: whoever sends it would choose who its identity token was meant for.
+  const audience = config.publicUrl === undefined ? '' : `npm:${new URL(config.publicUrl).hostname}`;
+  return new TrustedPublishers({ publishers: given.map((one) => ({ audience, ...one })), manager, clock: runtime.clock });
 }
 
 const memoryOf = (runtime: Runtime): StorageDriver => checked(new SynchronousMemoryDriver({ runtime }));

@@ -95,6 +95,7 @@ function composeRepository(parts: RepositoryParts, plan: RepositoryPlan, hooks: 
     keys: auth.keys,
     accounts: auth.accounts,
     manager: auth.manager,
+    trustedPublishers: auth.trustedPublishers,
     realm,
     service,
     features,

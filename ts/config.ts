@@ -1,4 +1,5 @@
 import type { IAuthProvider } from './auth/provider.js';
+import type { ITrustedPublisher } from './auth/trusted-publishers.js';
 import type { Runtime } from './lib/clock.js';
 import type { IStorageHooks } from './packages/hooks.js';
 import type { StorageDriver } from './storage/driver.js';
@@ -51,6 +52,8 @@ export interface IAuthConfig {
   readonly adminToken?: string;
   /** Whoever asks becomes a user (`npm adduser`). Default: no. */
   readonly selfRegistration?: boolean;
+  /** Builds that publish to npm repositories with the identity tokens of their platform. Default: none. */
+  readonly trustedPublishers?: readonly ITrustedPublisher[];
   readonly npmTokens?: { readonly enabled: boolean; readonly defaultReadonly?: boolean };
   readonly ociTokens?: { readonly enabled: boolean; readonly realm?: string; readonly service?: string };
   readonly pypiTokens?: { readonly enabled: boolean };

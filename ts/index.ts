@@ -8,6 +8,7 @@ export type {
   ITokenOptions,
   IUserProfile,
 } from './auth/provider.js';
+export type { ITrustedPublisher } from './auth/trusted-publishers.js';
 export type {
   IAuthConfig,
   IFilesystemStorageConfig,

@@ -3,6 +3,7 @@ import { adminTokenProblem } from './auth/admin.js';
 import type { IRegistryConfig, ProtocolName } from './config.js';
 import { ConfigError } from './errors/config-error.js';
 import { Checks, type Fields, isFields } from './validate-checks.js';
+import { validatePublishers } from './validate-publishers.js';
 import { validateStorage } from './validate-storage.js';
 
 export const PROTOCOLS: readonly ProtocolName[] = ['oci', 'npm', 'maven', 'cargo', 'composer', 'pypi', 'rubygems', 'zig'];
@@ -32,6 +33,7 @@ const TOKEN_KEYS: Readonly<Record<string, readonly string[]>> = {
   composerTokens: ['enabled'],
   zigTokens: ['enabled'],
 };
+const AUTH_KEYS = ['jwtSecret', 'tokenStore', 'adminToken', 'selfRegistration', 'trustedPublishers'];
 const OPTIONS = [
   'storage',
   'auth',
@@ -70,7 +72,8 @@ function validateAuth(checks: Checks, given: Fields): void {
   if (given['auth'] === undefined) return;
   const auth = checks.fields('auth', given['auth']);
   if (!auth) return;
-  checks.known('auth', auth, ['jwtSecret', 'tokenStore', 'adminToken', 'selfRegistration', ...Object.keys(TOKEN_KEYS)]);
+  checks.known('auth', auth, [...AUTH_KEYS, ...Object.keys(TOKEN_KEYS)]);
+  validatePublishers(checks, auth['trustedPublishers'], given['publicUrl'] !== undefined);
   const jwtSecret = checks.secret('auth.jwtSecret', auth['jwtSecret']);
   if (secret !== undefined && jwtSecret !== undefined && secret !== jwtSecret)
     checks.problem('auth.jwtSecret', 'differs from secret; give one of them only');

@@ -4,7 +4,7 @@ import { Matrix, summary } from './matrix.js';
 import { NEEDS } from './oracle.js';
 import { SPELLINGS, strangers, USES } from './requests.js';
 
-describe.each([false, true])('Z1: the authorisation matrix, anonymous reading: %s', (open) => {
+describe.each([false, true])('Z1: the authorisation matrix, anonymous reading: %s', { timeout: 120_000 }, (open) => {
   let cast: Cast;
   beforeAll(async () => {
     cast = await openCast(open);

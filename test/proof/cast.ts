@@ -56,14 +56,22 @@ export async function openCast(anonymousRead: boolean): Promise<Cast> {
     { name: 'a token for another protocol', who: bad, headers: bearer(cargo) },
     {
       name: "the owner's read-only token",
-      who: good({ reads: true, writes: true, owner: true, readonly: true, account: true }),
+      who: good({ reads: true, writes: true, owner: true, readonly: true, account: true, guild: 'owner' }),
       headers: bearer(limited),
     },
     { name: 'a reader', who: good({ reads: true }), headers: bearer(reader) },
     { name: 'a writer of another package', who: good({ owner: true }), headers: bearer(elsewhere) },
     { name: 'one who may only create', who: good({ writes: true }), headers: bearer(creator) },
-    { name: 'the owner', who: good({ reads: true, writes: true, owner: true, account: true }), headers: bearer(owner.token) },
-    { name: 'a removed owner', who: good({ reads: true, writes: true, account: true }), headers: bearer(former.token) },
+    {
+      name: 'the owner',
+      who: good({ reads: true, writes: true, owner: true, account: true, guild: 'owner' }),
+      headers: bearer(owner.token),
+    },
+    {
+      name: 'a removed owner',
+      who: good({ reads: true, writes: true, account: true, guild: 'developer' }),
+      headers: bearer(former.token),
+    },
     {
       name: 'the administrator, by Basic',
       who: good({ reads: true, writes: true, admin: true, account: true }),
@@ -89,6 +97,11 @@ export async function openCast(anonymousRead: boolean): Promise<Cast> {
     if (standing === 'deleted') await must(200, 'DELETE', `${at(name)}/-rev/${await revision(name)}`, owner.token);
     return name;
   };
+  // An organisation of another scope than that of the packages which the matrix is about.
+  await must(201, 'PUT', at('@guild/tool'), owner.token, documentOf({ name: '@guild/tool', version: '1.0.0', access: 'public' }));
+  await must(200, 'PUT', '/-/org/guild/user', chief.token, { user: 'owner', role: 'owner' });
+  await must(200, 'PUT', '/-/org/guild/user', owner.token, { user: 'former', role: 'developer' });
+  await must(201, 'PUT', '/-/org/guild/team', owner.token, { name: 'crew' });
   const packages = {
     absent: '@acme/absent',
     public: await stage('@acme/public', 'public'),

@@ -5,6 +5,8 @@
 export type Need =
   | 'nothing'
   | 'to be somebody'
+  | 'to look at the organisation'
+  | 'to change the organisation'
   | 'to look at the own account'
   | 'to change the own account'
   | 'a list of what they may read'
@@ -31,6 +33,7 @@ export const NEEDS: Readonly<Record<string, Need>> = {
   'login-done': 'nothing',
   'confirm-page': 'nothing',
   confirm: 'nothing',
+  'oidc-exchange': 'nothing',
   'confirm-done': 'nothing',
   whoami: 'to be somebody',
   user: 'to be somebody',
@@ -43,6 +46,19 @@ export const NEEDS: Readonly<Record<string, Need>> = {
   search: 'a list of what they may read',
   starred: 'a list of what they may read',
   'user-packages': 'a list of what they may read',
+  org: 'to look at the organisation',
+  'org-packages': 'to look at the organisation',
+  teams: 'to look at the organisation',
+  'team-users': 'to look at the organisation',
+  'team-packages': 'to look at the organisation',
+  'org-set': 'to change the organisation',
+  'org-remove': 'to change the organisation',
+  'team-create': 'to change the organisation',
+  'team-destroy': 'to change the organisation',
+  'team-user-add': 'to change the organisation',
+  'team-user-remove': 'to change the organisation',
+  'team-grant': 'to change the organisation',
+  'team-revoke': 'to change the organisation',
   packument: 'to read',
   manifest: 'to read',
   tarball: 'to read',
@@ -77,6 +93,8 @@ export interface Who {
   readonly readonly?: boolean;
   /** The token opens the whole of its user's account. */
   readonly account?: boolean;
+  /** Standing in the organisation `guild`, with a token that opens organisations. */
+  readonly guild?: 'owner' | 'developer';
 }
 
 export type Standing = 'absent' | 'public' | 'restricted' | 'deleted';
@@ -98,6 +116,11 @@ export function verdict(need: Need, who: Who, standing: Standing, open: boolean)
     case 'to be somebody':
     case 'a list of what they may read':
       return 'yes';
+    case 'to look at the organisation':
+      return who.admin || who.guild ? 'yes' : [404];
+    case 'to change the organisation':
+      if (who.admin || (who.guild === 'owner' && !who.readonly)) return 'yes';
+      return who.guild ? [403] : [404];
     case 'to look at the own account':
       return who.account ? 'yes' : [403];
     case 'to change the own account':

@@ -162,6 +162,11 @@ export class AuthManager implements Gate {
     return granted;
   }
 
+  /** A session of a build that has proved which one it is: opens these scopes as far as the user does, for `ttlSeconds`. */
+  async createWorkloadToken(userId: string, protocol: string, scopes: readonly string[], ttlSeconds: number): Promise<string> {
+    return this.session(userId, protocol, { scopes, ttl: ttlSeconds, workload: true });
+  }
+
   async identify(headers: { get(name: string): string | undefined }, context: IdentifyContext): Promise<Principal | undefined> {
     const credentials = readAuthorization(headers.get('authorization'));
     if (credentials === undefined) return undefined;

@@ -198,7 +198,8 @@ export class Organisations {
 
   /** An administrator stands in every organisation like an owner. */
   private standing(principal: Principal, { name, members }: Organisation): Role | undefined {
-    return this.scoped(principal, name, 'admin') ? 'owner' : members.get(principal.userId);
+    if (this.scoped(principal, name, 'admin')) return 'owner';
+    return this.scoped(principal, name, 'read') ? members.get(principal.userId) : undefined;
   }
 
   private async mayFound(principal: Principal, name: string, founds: () => Promise<boolean>): Promise<boolean> {
@@ -208,7 +209,7 @@ export class Organisations {
     throw forbidden('An organisation is founded by an administrator, or by the one who owns every package of the scope');
   }
 
-  private scoped({ token }: Principal, name: string, action: 'overwrite' | 'admin'): boolean {
+  private scoped({ token }: Principal, name: string, action: 'read' | 'overwrite' | 'admin'): boolean {
     return scopesAllow(token.scopes, { protocol: 'npm', type: 'organisation', name }, action);
   }
 }

@@ -1,5 +1,5 @@
 import { forbidden, invalid, RegistryError } from '../errors/registry-error.js';
-import { base32 } from '../lib/bytes.js';
+import { hex } from '../lib/bytes.js';
 import type { NewChange } from '../log/schema.js';
 import type { FactorMode, SecondFactor, WrongCodes } from './second-factor-state.js';
 import { hmac, unwrapKey, type WrappedKey, wrapKey } from './secret.js';
@@ -8,8 +8,8 @@ import { type UserDirectory, userChange } from './user-directory.js';
 import type { UserRecord } from './user-state.js';
 
 const RECOVERY_CODES = 10;
-/** 80 random bits, in groups of four letters and digits. */
-const RECOVERY = /^[a-z2-7]{4}(?:-[a-z2-7]{4}){3}$/;
+/** 256 random bits in hex: beside digits, npm's prompt takes nothing else. */
+const RECOVERY = /^[0-9a-f]{64}$/;
 /** Wrong codes that are forgiven; behind them each costs a wait that doubles. */
 const FREE_TRIES = 5;
 const FIRST_WAIT = 30_000;
@@ -155,7 +155,7 @@ export class SecondFactors {
   }
 
   private recoveryCode(): string {
-    return (base32(this.directory.runtime.random.bytes(10)).match(/.{4}/g) ?? []).join('-');
+    return hex(this.directory.runtime.random.bytes(32));
   }
 
   /** Keyed: a copy of the storage says nothing. */

@@ -1,6 +1,7 @@
 import type { Accounts } from '../auth/accounts.js';
 import type { AuthManager } from '../auth/auth-manager.js';
 import type { Keys } from '../auth/secret.js';
+import type { TrustedPublishers } from '../auth/trusted-publishers.js';
 import type { ProtocolInstance } from '../http/plugin.js';
 import type { Runtime } from '../lib/clock.js';
 import type { LogSchema, NewChange } from '../log/schema.js';
@@ -21,6 +22,8 @@ export interface ProtocolContext {
   readonly accounts: Accounts;
   /** Mints sessions, for protocols that exchange credentials for them. */
   readonly manager: Pick<AuthManager, 'exchange' | 'identify'>;
+  /** Builds that publish without a stored token; undefined: none are configured. */
+  readonly trustedPublishers?: TrustedPublishers | undefined;
   /** What challenges of a token service say of it; absent: taken from the request. */
   readonly realm?: string | undefined;
   readonly service?: string | undefined;

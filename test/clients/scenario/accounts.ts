@@ -1,33 +1,9 @@
-import { chmodSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { refused, run, worked } from '../processes.js';
-import { lacks, onPath, required } from '../programs.js';
+import { refused, worked } from '../processes.js';
+import { lacks, onPath } from '../programs.js';
 import type { Sandbox } from '../sandbox.js';
+import { atTerminal, browser } from '../terminal.js';
 import { ask, PASSWORD, type Rig } from './rig.js';
-
-/** Plays a person at a terminal: the text is an `expect` script in which `$argv` is the command. */
-async function atTerminal(machine: Sandbox, script: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  machine.write(
-    'terminal.exp',
-    ['set timeout 60', 'spawn -noecho {*}$argv', ...script, 'expect eof', 'exit [lindex [wait] 3]', ''].join('\n'),
-  );
-  const [program, npm] = [required('expect', onPath('expect')), required('npm', onPath('npm'))];
-  return (...args: readonly string[]) =>
-    run(program, ['terminal.exp', npm, ...args], { cwd: machine.home, env: machine.env({ TERM: 'dumb', ...env }), seconds: 70 });
-}
-
-/** Opens the page, fills the form in and sends it, as a person in a browser would. */
-const BROWSER = (name: string, password: string): string => `#!${process.execPath}
-const url = process.argv[2];
-fetch(url)
-  .then((page) => page.text())
-  .then((page) => {
-    if (!/<form method="post">/.test(page)) throw new Error('no form');
-    return fetch(url, { method: 'POST', body: new URLSearchParams(${JSON.stringify({ name, password })}) });
-  })
-  .then((answer) => process.exit(answer.ok ? 0 : 1));
-`;
 
 const tokenIn = (machine: Sandbox): string | undefined => /_authToken=(.*)$/m.exec(machine.read('.npmrc'))?.[1];
 
@@ -61,10 +37,8 @@ export function accounts(rig: () => Rig): void {
   it.skipIf(noTerminal)('npm 16: web login through a browser', async () => {
     const { machine, site } = rig();
     const carol = machine();
-    carol.write('bin/xdg-open', BROWSER('carol', PASSWORD));
-    chmodSync(join(carol.home, 'bin/xdg-open'), 0o755);
+    const path = browser(carol, { name: 'carol', password: PASSWORD });
     const script = ['expect "ENTER"', 'send "\\r"'];
-    const path = { PATH: `${join(carol.home, 'bin')}:${carol.env().PATH}` };
     worked(await (await atTerminal(carol, script, path))('login', '--auth-type=web'));
     expect((await carol.out(['whoami'])).trim()).toBe('carol');
     const polls = site.requests().filter(({ route }) => route === 'login-done');

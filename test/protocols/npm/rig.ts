@@ -171,7 +171,7 @@ export async function registry(options: RegistryOptions = {}): Promise<Registry>
   });
   const signer = options.signed === false ? undefined : new StoredSigner(driver, keys, runtime);
   const site: Site = {
-    instance: npm({ accounts, runtime, signer, cacheBytes: 8 * 1024 * 1024 }),
+    instance: npm({ accounts, repository: 'npm', runtime, signer, cacheBytes: 8 * 1024 * 1024 }),
     source: source as unknown as Site['source'],
     gate,
     runtime,
@@ -213,12 +213,9 @@ export async function registry(options: RegistryOptions = {}): Promise<Registry>
   };
 
   const user: Registry['user'] = async (name, { password, email, admin = false, readonly = false, cidr } = {}) => {
-    const made = await directory.addUser({
-      name,
-      admin,
-      ...(password === undefined ? {} : { password }),
-      ...(email === undefined ? {} : { email }),
-    });
+    const wanted = { name, admin, ...(password === undefined ? {} : { password }), ...(email === undefined ? {} : { email }) };
+    // Another registry over the same storage has them already.
+    const made = (await directory.find(name)) ?? (await directory.addUser(wanted));
     return (await directory.createToken(made.id, { readonly, ...(cidr ? { cidr } : {}) })).token;
   };
 

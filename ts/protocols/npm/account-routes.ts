@@ -1,21 +1,23 @@
 import { type Route, routesOf } from '../../http/route.js';
 import { type AccountHandlers, jsonObject, loginForm } from './account.js';
-import { revParam, textParam, userParam } from './names.js';
+import { nameParam, revParam, textParam, userParam } from './names.js';
 import { codeForm, type OneTimePasswordHandlers } from './one-time-password.js';
 import type { ProfileHandlers } from './profile.js';
 import type { NpmState } from './state.js';
+import type { TrustedPublishingHandlers } from './trusted-publishing.js';
 
 const KiB = 1024;
 const route = routesOf<NpmState>();
 
 export interface AccountTables {
+  readonly trusted: TrustedPublishingHandlers;
   readonly accounts: AccountHandlers;
   readonly profiles: ProfileHandlers;
   readonly oneTimePasswords: OneTimePasswordHandlers;
 }
 
 /** Users, tokens, logins. */
-export const accountRoutes = ({ accounts: on, profiles, oneTimePasswords }: AccountTables): readonly Route[] => [
+export const accountRoutes = ({ accounts: on, profiles, oneTimePasswords, trusted }: AccountTables): readonly Route[] => [
   route({
     id: 'login-legacy',
     method: 'PUT',
@@ -136,5 +138,16 @@ export const accountRoutes = ({ accounts: on, profiles, oneTimePasswords }: Acco
     params: { session: textParam },
     access: 'public',
     handler: oneTimePasswords.done,
+  }),
+  // npm drops the registry's path from this URL. What comes with it is judged by the handler: it is no token of ours.
+  route({
+    id: 'oidc-exchange',
+    method: 'POST',
+    root: true,
+    path: '/-/npm/v1/oidc/token/exchange/package/{name}',
+    params: { name: nameParam },
+    access: 'public',
+    body: { max: 4 * KiB },
+    handler: trusted.exchange,
   }),
 ];

@@ -18,7 +18,9 @@ export const npmErrors: ErrorFormat = {
   mediaType: 'application/json',
   body(error) {
     const web = isWebChallenge(error.detail) ? { authUrl: error.detail.authUrl, doneUrl: error.detail.doneUrl } : {};
-    return JSON.stringify({ success: false, error: error.message, reason: error.code ?? error.kind, ...web });
+    // npm logs the `message` of a token exchange that failed, and no other field.
+    const message = error.code === 'oidc' ? { message: error.message } : {};
+    return JSON.stringify({ success: false, error: error.message, reason: error.code ?? error.kind, ...message, ...web });
   },
   challenge: (baseUrl, _wanted, error) =>
     error?.code === 'ipaddress'

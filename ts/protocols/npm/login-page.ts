@@ -1,6 +1,6 @@
+import { readForm } from '../../http/form.js';
 import { type Reply, textReply } from '../../http/reply.js';
 import type { RequestBody } from '../../http/route.js';
-import { text } from '../../lib/bytes.js';
 import { isFields } from './manifest.js';
 
 export interface LoginForm {
@@ -81,6 +81,6 @@ export const html = (status: number, content: string, headers: Readonly<Record<s
 export async function fieldsOf(body: RequestBody): Promise<(name: string) => unknown> {
   const { parsed } = body;
   if (isFields(parsed)) return (name) => parsed[name];
-  const form = new URLSearchParams(text(await body.bytes()));
+  const form = await readForm(body);
   return (name) => form.get(name) ?? undefined;
 }

@@ -23,6 +23,6 @@ export const npmProtocol = {
   inventory: releaseInventory,
   setUp: (baseUrl: string): string =>
     `npm config set registry=${baseUrl}/ ${baseUrl.replace(/^https?:/, '')}/:_authToken=$ENTREPOT_TOKEN`,
-  create: ({ accounts, runtime, driver, keys, cacheBytes }: NpmParts): ProtocolInstance =>
-    npm({ accounts, runtime, cacheBytes, signer: new StoredSigner(driver, keys, runtime) }),
+  create: ({ driver, keys, ...parts }: NpmParts): ProtocolInstance =>
+    npm({ ...parts, signer: new StoredSigner(driver, keys, parts.runtime) }),
 };

@@ -11,11 +11,12 @@ import { alreadyPublished } from './errors.js';
 import { actorOf, done } from './life-cycle.js';
 import { cardOf, checkIdentity, composeManifest, type Fields, isFields } from './manifest.js';
 import { canonicalVersion, type NpmName, newNameProblem, tagProblem, tarballName } from './names.js';
+import { attestationsDocument, checkBundle, type Subject } from './provenance.js';
 import type { PublishBody } from './publish-body.js';
 import type { PackageCall } from './read.js';
 import { integrityOf } from './render.js';
 import type { Signer } from './signer.js';
-import { exists, type NpmFile, type NpmSnapshot, type NpmState, README } from './state.js';
+import { ATTESTATIONS, exists, type NpmFile, type NpmSnapshot, type NpmState, README } from './state.js';
 import { type Inspected, inspectTarball } from './tarball.js';
 
 type Handle = PackageHandle<NpmState>;
@@ -26,6 +27,8 @@ const MiB = 1024 * 1024;
 export const MAX_TARBALL = 1024 * MiB;
 const MAX_MANIFEST = 2 * MiB;
 const MAX_README = 64 * 1024;
+/** A bundle has at most 4 MiB, and our own word for it a few thousand bytes. */
+const MAX_ATTESTATIONS = 5 * MiB;
 
 /** A tarball on stable storage, and what it says. */
 export interface Received {
@@ -60,6 +63,8 @@ interface Publication {
   readonly restricted: boolean;
   readonly received: Received;
   readonly deprecated: string | undefined;
+  readonly subject: Subject;
+  readonly provenance: { readonly text: string; readonly predicateType: string } | undefined;
 }
 
 function onlyVersion({ versions }: Sent): readonly [string, Fields] {
@@ -94,7 +99,6 @@ function wantedTags({ distTags }: Sent, version: string): readonly string[] {
 }
 
 function publicationOf(name: NpmName, body: Sent, received: Received): Publication {
-  if (body.bundle) throw invalid('Provenance bundles are not kept by this registry: publish without provenance');
   const [key, sent] = onlyVersion(body);
   const version = canonicalVersion(key);
   if (version === undefined) throw invalid(`${key} is not a semantic version`);
@@ -109,7 +113,10 @@ function publicationOf(name: NpmName, body: Sent, received: Received): Publicati
     throw invalid('access must be public or restricted');
   const restricted = access === undefined ? name.scope !== undefined : access === 'restricted';
   const deprecated = typeof sent['deprecated'] === 'string' && sent['deprecated'] !== '' ? sent['deprecated'] : undefined;
-  return { name, version, sent, tags: wantedTags(body, version), restricted, received, deprecated };
+  const subject = { name, versions: [version, ...(key === version ? [] : [key])], sha512: received.object.digests.sha512 ?? '' };
+  const { text } = body.bundle ?? {};
+  const provenance = text === undefined ? undefined : { text, predicateType: checkBundle(text, subject) };
+  return { name, version, sent, tags: wantedTags(body, version), restricted, received, deprecated, subject, provenance };
 }
 
 /** A manifest and a readme, in the entry or in objects of their own. */
@@ -117,6 +124,7 @@ interface Stored {
   readonly manifest: string | UploadedObject;
   readonly readme: string | UploadedObject | undefined;
   readonly readmeFilename: string | undefined;
+  readonly attestations: UploadedObject | undefined;
   readonly objects: readonly UploadedObject[];
 }
 
@@ -131,7 +139,7 @@ async function textOrObject(handle: Handle, text: string, max: number): Promise<
   return bytes.byteLength <= MANIFEST_INLINE_MAX ? text : handle.upload('create', bytes, { max });
 }
 
-async function store(handle: Handle, wanted: Publication): Promise<Stored> {
+async function store(handle: Handle, wanted: Publication, attestations: string | undefined): Promise<Stored> {
   const { inspected } = wanted.received;
   const text = composeManifest(wanted.name, wanted.version, wanted.sent, inspected);
   const manifest = await textOrObject(handle, text, MAX_MANIFEST);
@@ -140,11 +148,16 @@ async function store(handle: Handle, wanted: Publication): Promise<Stored> {
   const objects = typeof manifest === 'string' ? [] : [manifest];
   try {
     const readme = readmeText === undefined ? undefined : await textOrObject(handle, readmeText, 4 * MAX_README);
+    if (typeof readme === 'object') objects.push(readme);
+    const kept =
+      attestations === undefined ? undefined : await handle.upload('create', utf8(attestations), { max: MAX_ATTESTATIONS });
+    if (kept) objects.push(kept);
     return {
       manifest,
       readme,
       readmeFilename: typeof readmeFilename === 'string' ? readmeFilename.slice(0, 256) : undefined,
-      objects: typeof readme === 'object' ? [...objects, readme] : objects,
+      attestations: kept,
+      objects,
     };
   } catch (error) {
     await handle.discard(objects);
@@ -156,6 +169,7 @@ function filesOf(wanted: Publication, stored: Stored, data: NpmFile): readonly N
   const { object } = wanted.received;
   const files: NewFile[] = [{ ...object, name: tarballName(wanted.name, wanted.version), data: data as unknown as Json }];
   if (typeof stored.readme === 'object') files.push({ ...stored.readme, name: README });
+  if (stored.attestations) files.push({ ...stored.attestations, name: ATTESTATIONS });
   return files.map(({ name, size, digests, key, data: own }) => ({
     name,
     size,
@@ -211,7 +225,9 @@ export async function publish(
   try {
     const by = actorOf(call);
     const wanted = publicationOf(call.params.name, body, received);
-    const stored = await store(handle, wanted);
+    const { provenance, subject } = wanted;
+    const attestations = provenance && (await attestationsDocument(subject, provenance, call.baseUrl, signer));
+    const stored = await store(handle, wanted, attestations);
     objects = [...objects, ...stored.objects];
     const data = await fileFacts(wanted, stored, signer);
     const file = {
@@ -239,5 +255,12 @@ async function fileFacts(wanted: Publication, stored: Stored, signer: Signer | u
   const message = `${wanted.name.full}@${wanted.version}:${integrityOf(object.digests.sha512 ?? '')}`;
   const signatures = signer ? [await signer.sign(message)] : undefined;
   const card = typeof stored.manifest === 'string' ? undefined : cardOf({ ...wanted.sent, ...inspected.manifest });
-  return { fileCount, unpackedSize, ...(signatures ? { signatures } : {}), ...(card ? { card } : {}) };
+  const provenance = wanted.provenance && { predicateType: wanted.provenance.predicateType };
+  return {
+    fileCount,
+    unpackedSize,
+    ...(signatures ? { signatures } : {}),
+    ...(provenance ? { provenance } : {}),
+    ...(card ? { card } : {}),
+  };
 }

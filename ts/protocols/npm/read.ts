@@ -1,9 +1,11 @@
+import { type Organisations, rightsIn } from '../../auth/organisations.js';
+import type { Rights } from '../../auth/principal.js';
 import { RegistryError } from '../../errors/registry-error.js';
 import { negotiate } from '../../http/negotiate.js';
 import { document, file, json, type Reply } from '../../http/reply.js';
 import type { Call } from '../../http/route.js';
 import { canonicalVersion, type NpmName, versionOfFile } from './names.js';
-import { isLive, type NpmRelease, type NpmState, tarballOf } from './state.js';
+import { ATTESTATIONS, isLive, type NpmRelease, type NpmState, tarballOf } from './state.js';
 import { noPackage, type PackageViews, type People, present } from './views.js';
 
 /** A call about one package. */
@@ -28,14 +30,26 @@ function releaseOfFile(state: NpmState, name: NpmName, fileName: string): NpmRel
   return isLive(release) ? release : undefined;
 }
 
+export interface ReadOptions {
+  readonly views: PackageViews;
+  readonly people: People;
+  readonly organisations: Organisations | undefined;
+  /** The repository's name: grants are about its packages. */
+  readonly repository: string;
+}
+
 /** Handlers that answer what a package is. */
 export class PackageReads {
   private readonly views: PackageViews;
   private readonly people: People;
+  private readonly organisations: Organisations | undefined;
+  private readonly repository: string;
 
-  constructor(views: PackageViews, people: People) {
+  constructor({ views, people, organisations, repository }: ReadOptions) {
     this.views = views;
     this.people = people;
+    this.organisations = organisations;
+    this.repository = repository;
   }
 
   /** `?write=true` asks for what a change begins with: the whole, never from a cache. */
@@ -75,19 +89,31 @@ export class PackageReads {
   visibility = async (call: PackageCall): Promise<Reply> =>
     json({ public: present(call.package.snapshot).state.visibility === 'public' }, 'no-store');
 
-  /** Who may write; the client shows it as read-write. */
+  /** Who may write or read, as owner or through the organisation of the scope; the client shows it as read-write and read-only. */
   collaborators = async (call: PackageCall): Promise<Reply> => {
     const { owners } = present(call.package.snapshot).state;
-    const people = await this.people(new Set(owners));
+    const rights = new Map<string, 'read' | 'write'>(owners.map((id) => [id, 'write']));
+    for (const [id, right] of await this.throughOrganisation(call.params.name))
+      if (!rights.has(id) && right !== 'none') rights.set(id, right === 'read' ? 'read' : 'write');
+    const people = await this.people(new Set(rights.keys()));
     const only = call.query.get('user');
-    const names = owners.map((id) => people.get(id)?.name ?? id).filter((name) => only === undefined || name === only);
-    return json(Object.fromEntries(names.map((name) => [name, 'write'])), 'no-store');
+    const named = [...rights].map(([id, right]) => [people.get(id)?.name ?? id, right] as const);
+    return json(Object.fromEntries(named.filter(([name]) => only === undefined || name === only)), 'no-store');
   };
 
-  /** Provenance bundles are not kept. */
+  private async throughOrganisation({ scope, full }: NpmName): Promise<readonly (readonly [string, Rights])[]> {
+    const organisation = scope === undefined ? undefined : await this.organisations?.find(scope);
+    if (!organisation) return [];
+    const resource = { repository: this.repository, name: full };
+    return [...organisation.members.keys()].map((id) => [id, rightsIn(organisation, id, resource)] as const);
+  }
+
+  /** As they were put together when the version was published. */
   attestations = async (call: Call<{ readonly spec: { readonly version: string } }, unknown, NpmState>): Promise<Reply> => {
     const release = select(present(call.package.snapshot).state, call.params.spec.version);
     if (!release) throw noPackage();
-    throw new RegistryError('not_found', 'No attestations found');
+    const kept = release.files.find(({ name }) => name === ATTESTATIONS);
+    if (!kept) throw new RegistryError('not_found', 'No attestations found');
+    return document(call.package.content({ ...kept, version: release.version }, 'application/json'), 'revalidate');
   };
 }

@@ -43,17 +43,28 @@ const commonOf = (input: RenderInput): Common => ({
   people: new Map(),
 });
 
+/** Clients take the path of the URL alone, and ask the registry they have come from. */
+const attestationsOf = (
+  { baseUrl, name }: RenderInput,
+  version: string,
+  provenance: { readonly predicateType: string },
+): object => ({
+  url: `${baseUrl}/-/npm/v1/attestations/${name.full.replace('/', '%2f')}@${version}`,
+  provenance,
+});
+
 /** By hand, because a package may have thousands of versions: digests, signatures and canonical versions have nothing to escape. */
-function dist({ tarballs }: Common, release: NpmRelease): string {
+function dist({ input, tarballs }: Common, release: NpmRelease): string {
   const file = tarballOf(release);
   if (!file) return '{}';
   const { sha512, sha1 } = file.digests;
-  const { fileCount, unpackedSize, signatures } = file.data;
+  const { fileCount, unpackedSize, signatures, provenance } = file.data;
   const integrity = sha512 === undefined ? '' : `"integrity":"${integrityOf(sha512)}",`;
   const shasum = sha1 === undefined ? '' : `"shasum":"${sha1}",`;
   const signed = signatures?.map(({ keyid, sig }) => `{"keyid":"${keyid}","sig":"${sig}"}`).join(',');
   const rest = `"fileCount":${fileCount},"unpackedSize":${unpackedSize}${signed === undefined ? '' : `,"signatures":[${signed}]`}`;
-  return `{${integrity}${shasum}"tarball":${tarballs}${release.version}.tgz",${rest}}`;
+  const attested = provenance === undefined ? '' : `,"attestations":${q(attestationsOf(input, release.version, provenance))}`;
+  return `{${integrity}${shasum}"tarball":${tarballs}${release.version}.tgz",${rest}${attested}}`;
 }
 
 const deprecation = (release: NpmRelease): string =>

@@ -6,6 +6,8 @@ import type { AuditHandlers } from './audit.js';
 import type { DocumentHandlers } from './documents-put.js';
 import { deleteTarball, removeTag, setAccess, setTag, setTags, unpublishAll } from './life-cycle.js';
 import { fileParam, type NpmName, nameParam, revParam, selectorParam, specParam, tagParam, userParam } from './names.js';
+import { organisationRoutes } from './organisation-routes.js';
+import type { OrganisationHandlers } from './organisations.js';
 import { MAX_TARBALL } from './publish.js';
 import type { PackageReads } from './read.js';
 import type { SearchHandlers } from './search.js';
@@ -38,6 +40,7 @@ const jsonTags = async (body: RequestBody): Promise<ReadonlyMap<string, string>>
 export interface NpmHandlers extends AccountTables {
   readonly reads: PackageReads;
   readonly puts: DocumentHandlers;
+  readonly organisations: OrganisationHandlers;
   readonly search: SearchHandlers;
   readonly audit: AuditHandlers;
 }
@@ -45,9 +48,10 @@ export interface NpmHandlers extends AccountTables {
 const name: Param<NpmName> = nameParam;
 
 /** https://github.com/npm/registry/tree/main/docs, and what clients were seen to ask for. */
-export const npmRoutes = ({ reads, puts, search, audit, ...tables }: NpmHandlers): readonly Route[] => [
+export const npmRoutes = ({ reads, puts, search, audit, organisations, ...tables }: NpmHandlers): readonly Route[] => [
   ...registry({ search, audit, accounts: tables.accounts }),
   ...accountRoutes(tables),
+  ...organisationRoutes(organisations),
   ...aboutPackages(reads),
   ...documents(reads, puts),
 ];

@@ -32,11 +32,15 @@ export interface NpmFile {
   readonly fileCount: number;
   readonly unpackedSize: number;
   readonly signatures?: readonly Signature[];
+  /** A provenance bundle came with it, and lies beside it (`ATTESTATIONS`). */
+  readonly provenance?: { readonly predicateType: string };
   readonly card?: Card;
 }
 
 /** Name under which a readme too large for the entry is kept beside the tarball. */
 export const README = 'README';
+/** Name under which the document of a version's attestations is kept beside its tarball. */
+export const ATTESTATIONS = 'attestations.json';
 
 export type NpmState = PackageState<NpmPackage, NpmManifest, NpmFile>;
 export type NpmRelease = Release<NpmManifest, NpmFile>;
@@ -52,7 +56,7 @@ export function* liveReleases(state: NpmState): Generator<NpmRelease> {
 
 /** The tarball of a release. */
 export const tarballOf = (release: NpmRelease): FileRecord<NpmFile> | undefined =>
-  release.files.find(({ name }) => name !== README);
+  release.files.find(({ name }) => name !== README && name !== ATTESTATIONS);
 
 export function exists(state: NpmState): boolean {
   for (const _ of liveReleases(state)) return true;
