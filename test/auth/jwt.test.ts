@@ -144,6 +144,25 @@ describe('JWTs', () => {
     expect(await jwts().jwts.verify(made({ alg: 'HS256' }, { ...CLAIMS, aud: ['there', 'here'] }))).toBeDefined();
   });
 
+  it('A7: one that was proved before is judged like one that is seen for the first time, whenever', async () => {
+    const { jwts: ours, clock } = jwts();
+    const token = made({ alg: 'HS256' }, { ...CLAIMS, nbf: now - 10, exp: now + 200_000 });
+    expect(await ours.verify(token)).toBeDefined();
+    const verdicts = new Set<boolean>();
+    for (const second of [-100, -41, -40, -39, -31, -30, -29, 0, 86_399, 86_400, 86_429, 86_430, 86_431, 199_999, 0]) {
+      const { jwts: fresh, clock: other } = jwts();
+      clock.time = (now + second) * 1_000;
+      other.time = clock.time;
+      const first = (await fresh.verify(token)) !== undefined;
+      clock.time = now * 1_000;
+      expect(await ours.verify(token)).toBeDefined();
+      clock.time = other.time;
+      expect([second, (await ours.verify(token)) !== undefined]).toEqual([second, first]);
+      verdicts.add(first);
+    }
+    expect(verdicts.size).toBe(2);
+  });
+
   it('A7: exp and iat hold to the second of leeway, also when the clock steps back', async () => {
     const { jwts: ours, clock } = jwts();
     const token = made({ alg: 'HS256' }, { ...CLAIMS, iat: now, exp: now + 300 });

@@ -39,6 +39,7 @@ export interface JwtClaims {
 }
 
 const LONGEST = 8_192;
+const MAX_PROVED = 1_000;
 const HEADER_MEMBERS: ReadonlySet<string> = new Set(['alg', 'typ']);
 const KEY_TYPES: Readonly<Record<Exclude<JwtAlgorithm, 'HS256'>, readonly string[]>> = {
   RS256: ['rsa'],
@@ -99,6 +100,8 @@ function wellFormed(token: string): boolean {
 /** JWTs with one pinned key, issuer and audience. Keys named by the token itself (`kid`, `jku`, `x5u`, `x5c`, `jwk`) and JWE are refused. */
 export class Jwts {
   private readonly options: Required<JwtOptions>;
+  /** Proved once: clients send one session with every request, and only time can undo the proof. */
+  private readonly proved = new Map<string, JwtClaims>();
 
   /** Throws a ConfigError for a key that does not fit its algorithm. */
   constructor(options: JwtOptions) {
@@ -120,6 +123,25 @@ export class Jwts {
 
   /** Undefined for whatever is not a current token of this issuer for this audience. Never throws. */
   async verify(token: string): Promise<JwtClaims | undefined> {
+    const known = this.proved.get(token);
+    if (known && this.current(known)) return known;
+    const claims = await this.prove(token);
+    if (!claims) this.proved.delete(token);
+    else {
+      if (this.proved.size >= MAX_PROVED) this.proved.clear();
+      this.proved.set(token, claims);
+    }
+    return claims;
+  }
+
+  private current({ iat, exp, nbf }: JwtClaims): boolean {
+    const { clock, leeway, maxAge } = this.options;
+    const now = Math.floor(clock.now() / 1_000);
+    const begun = iat <= now + leeway && (typeof nbf !== 'number' || nbf <= now + leeway);
+    return begun && exp > now - leeway && now - iat <= maxAge + leeway;
+  }
+
+  private async prove(token: string): Promise<JwtClaims | undefined> {
     const { clock, algorithm, issuer, audience, key, leeway, maxAge } = this.options;
     try {
       if (!wellFormed(token)) return undefined;
@@ -135,7 +157,7 @@ export class Jwts {
       });
       const { sub, jti, iat, exp } = payload;
       if (typeof sub !== 'string' || typeof jti !== 'string' || sub === '' || jti === '') return undefined;
-      return iat === undefined || exp === undefined ? undefined : { ...payload, sub, jti, iat, exp };
+      return iat === undefined || exp === undefined ? undefined : Object.freeze({ ...payload, sub, jti, iat, exp });
     } catch {
       return undefined;
     }
