@@ -36,6 +36,12 @@ describe('manifests as they were sent', () => {
     }
   });
 
+  it('oci 21: a manifest is never encoded, not even where it is text', async () => {
+    const { text } = await oci.image(NAME, 'v1', 'layer', { annotations: { long: 'x'.repeat(50_000) } });
+    const got = await oci.get(`/v2/${NAME}/manifests/v1`, { headers: { 'accept-encoding': 'gzip, br, zstd' } });
+    expect([got.headers['content-encoding'], got.text]).toEqual([undefined, text]);
+  });
+
   it('caches: a digest for ever, a tag never without asking', async () => {
     const { digest } = await oci.image(NAME, 'v1');
     const byDigest = await oci.get(`/v2/${NAME}/manifests/${digest}`);

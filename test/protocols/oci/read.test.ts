@@ -208,6 +208,16 @@ describe('referrers', () => {
     expect((await oci.get(`/v2/${NAME}/referrers/sha256:zzz`)).status).toBe(400);
   });
 
+  it('oci 30: an index has the type that it says, or none', async () => {
+    const image = await oci.image(NAME, 'v1');
+    const index = (fields: object) => ({ schemaVersion: 2, mediaType: INDEX, manifests: [], ...subjectOf(image), ...fields });
+    await oci.put(NAME, 'plain', index({}), { type: INDEX });
+    await oci.put(NAME, 'typed', index({ artifactType: 'a/b' }), { type: INDEX });
+    const { manifests } = (await oci.get(`/v2/${NAME}/referrers/${image.digest}`)).json;
+    const types = manifests.map((one: object) => ('artifactType' in one ? one.artifactType : 'none'));
+    expect(types.sort()).toEqual(['a/b', 'none']);
+  });
+
   it('oci 30: pages keep their filter, and end', async () => {
     const image = await oci.image(NAME, 'v1');
     for (let n = 0; n < 5; n++)

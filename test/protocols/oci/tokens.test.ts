@@ -180,6 +180,18 @@ describe('GET', () => {
     await closed.close();
   });
 
+  it('oci 37: a name may have our host in front, and colons in it do no harm', async () => {
+    await oci.image('team/app', 'v1');
+    const login = basic('ann', 'correct horse');
+    const hosted = await ask('&scope=repository:images.example/team/app:pull', login);
+    expect(hosted.json.scope).toBe('repository:images.example/team/app:pull');
+    expect(await can(hosted.json.token, 'team/app')).toEqual({ pull: true, push: false });
+    for (const name of ['elsewhere.example:5000/team/app', 'images.example:5000/team/app', ':', 'a:b:c', 'images.example/']) {
+      const { status, json } = await ask(`&scope=repository:${name}:pull`, login);
+      expect([name, status, json.scope]).toEqual([name, 200, '']);
+    }
+  });
+
   it('oci 37: wrong credentials are 401, never an anonymous token', async () => {
     for (const headers of [basic('ann', 'wrong'), basic('nobody', 'x'), { authorization: 'Bearer nonsense' }]) {
       const answer = await ask('&scope=repository:team/app:pull', headers);

@@ -20,6 +20,7 @@ export interface Asked {
   /** The repository that was asked. */
   readonly repository: string;
   readonly prefix: string;
+  readonly baseUrl: string;
   readonly neighbours: readonly Pick<NamedListing, 'prefix' | 'repository'>[];
 }
 
@@ -38,6 +39,12 @@ interface Wanted {
   readonly repository: string;
   readonly name: string;
   readonly words: readonly string[];
+}
+
+/** Names may be written with the host in front, port included: `images.example:5000/team/app`. */
+function withoutHost(name: string, baseUrl: string): string {
+  const host = /^[a-z]+:\/\/([^/]+)/i.exec(baseUrl)?.[1]?.toLowerCase();
+  return host !== undefined && name.startsWith(`${host}/`) ? name.slice(host.length + 1) : name;
 }
 
 /** A name as clients know it is that of a package of one repository; undefined: of none. */
@@ -60,7 +67,7 @@ function wantedOf(text: string, asked: Asked): Wanted | undefined {
     .slice(last + 1)
     .split(',')
     .filter((word) => WORDS.has(word));
-  const found = named(outer, asked);
+  const found = named(withoutHost(outer, asked.baseUrl), asked);
   return found && { outer, words: [...new Set(words)], ...found };
 }
 

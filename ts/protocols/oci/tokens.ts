@@ -3,9 +3,9 @@ import type { AuthManager } from '../../auth/auth-manager.js';
 import { ANONYMOUS_TOKEN, readAuthorization } from '../../auth/credentials.js';
 import type { Principal } from '../../auth/principal.js';
 import { invalid, RegistryError } from '../../errors/registry-error.js';
+import { readForm } from '../../http/form.js';
 import { json, type Reply } from '../../http/reply.js';
 import type { Call, RequestBody } from '../../http/route.js';
-import { text } from '../../lib/bytes.js';
 import type { Clock } from '../../lib/clock.js';
 import { type AskedScopes, askedScopes, PROTOCOL } from './scopes.js';
 import type { OciState } from './state.js';
@@ -39,7 +39,7 @@ async function formOf(body: RequestBody): Promise<{ readonly get: Get; readonly 
       [fields.get(name)].flat().filter((one): one is string => typeof one === 'string');
     return { get: (name) => all(name)[0], all };
   }
-  const form = new URLSearchParams(text(await body.bytes()));
+  const form = await readForm(body);
   return { get: (name) => form.get(name) ?? undefined, all: (name) => form.getAll(name) };
 }
 
@@ -84,8 +84,8 @@ export class Tokens {
   };
 
   private asked(call: Plain, texts: readonly string[]): AskedScopes {
-    const { prefix, neighbours } = call;
-    return askedScopes(texts, { prefix, neighbours, repository: this.parts.repository });
+    const { prefix, baseUrl, neighbours } = call;
+    return askedScopes(texts, { prefix, baseUrl, neighbours, repository: this.parts.repository });
   }
 
   private async issue(principal: Principal, asked: AskedScopes, refresh: string | undefined): Promise<Reply> {
