@@ -1,0 +1,106 @@
+/** A package's name, as it stands between the slashes once decoded, and who takes it for a new package. */
+export interface NameRow {
+  readonly name: string;
+  readonly npm: boolean;
+  readonly oci: boolean;
+}
+
+const row = (name: string, npm: boolean, oci: boolean): NameRow => ({ name, npm, oci });
+const both = (...names: readonly string[]): readonly NameRow[] => names.map((name) => row(name, true, true));
+const npmOnly = (...names: readonly string[]): readonly NameRow[] => names.map((name) => row(name, true, false));
+const ociOnly = (...names: readonly string[]): readonly NameRow[] => names.map((name) => row(name, false, true));
+const none = (...names: readonly string[]): readonly NameRow[] => names.map((name) => row(name, false, false));
+
+export const NAMES: readonly NameRow[] = [
+  ...both('left-pad', 'a', '0', 'x.y', 'a_b', 'a-b-c', 'a__b', 'constructor', 'prototype', 'con', 'nul', 'aux', '0x10', '1e3'),
+  ...both('n'.repeat(214), 'log', 'objects', 'npm', 'v1', 'latest', 'index.js', 'a--b'),
+  ...npmOnly('@babel/core', '@a/b', '@0/0', 'v2', 'a.', 'a-', 'a_', 'a..b', 'a._b', '@x/y.', '@constructor/prototype', 'a___b'),
+  ...ociOnly('library/alpine', 'a/b/c', 'x/0000000001', 'v1/v2', 'n'.repeat(255), 'node_modules'.replace('_', '/'), 'a/con/nul'),
+  ...none(
+    '',
+    '.',
+    '..',
+    '...',
+    '.a',
+    '-a-/..',
+    '_a',
+    '__proto__',
+    '@__proto__/x',
+    '@x/__proto__',
+    '@',
+    '@/',
+    '@/x',
+    '@x/',
+    '@x',
+    '@@x/y',
+  ),
+  ...none(
+    'A',
+    'UPPER',
+    '@Scope/x',
+    'a b',
+    ' a',
+    'a ',
+    'a\t',
+    'a\nb',
+    'a\rb',
+    'a\0',
+    '\0',
+    'a\\b',
+    'a//b',
+    '/a',
+    'a/',
+    'a/../b',
+    'a/./b',
+  ),
+  ...none(
+    "a'b",
+    'a!b',
+    'a(b)',
+    'a*b',
+    'a~b',
+    'a%b',
+    'a%2fb',
+    'a?b',
+    'a#b',
+    'a&b',
+    'a=b',
+    'a+b',
+    'a:b',
+    'a;b',
+    'a,b',
+    'a@b',
+    'a"b',
+    '<a>',
+    'a|b',
+  ),
+  ...none(
+    'é',
+    'e\u0301',
+    'ñandú',
+    '日本',
+    'a\u200bb',
+    'a\u202eb',
+    '\ufeffa',
+    '\u212a',
+    'ſ',
+    'ı',
+    '．．',
+    'a／b',
+    '🎁',
+    '\ud800',
+    'a\udfff',
+  ),
+  ...none('@x/node_modules', '@scope/a/b', '@a/b/c', 'n'.repeat(256), `@${'s'.repeat(200)}/${'n'.repeat(60)}`),
+  ...none(
+    'a'.repeat(5_000),
+    `${'a/'.repeat(400)}a`,
+    '[object Object]',
+    '\u0024{x}',
+    '{{x}}',
+    '$(id)',
+    '`id`',
+    "' OR 1=1 --",
+    'http://x.example/y',
+  ),
+];
