@@ -1,3 +1,4 @@
+import { RegistryError } from '../errors/registry-error.js';
 import type { Runtime } from '../lib/clock.js';
 import { type DigestAlgorithm, type Digests, Hasher } from '../lib/digest.js';
 import { randomId } from '../lib/ids.js';
@@ -5,6 +6,7 @@ import { Committer } from '../log/committer.js';
 import { Log } from '../log/log.js';
 import type { Mutant } from '../log/mutant.js';
 import type { Committed, Decide } from '../log/schema.js';
+import { MAX_PIECES } from '../storage/checked-driver.js';
 import type { StorageDriver } from '../storage/driver.js';
 import { uploadPrefix, uploadSlot } from '../storage/key.js';
 import { withTimeLimit } from '../storage/time-limit.js';
@@ -34,6 +36,8 @@ export interface UploadSessionsOptions {
   readonly repository: string;
   readonly driver: StorageDriver;
   readonly runtime: Runtime;
+  /** Pieces that one upload may have. Default: as many as a store joins. */
+  readonly maxPieces?: number;
   readonly onFault: (error: unknown, where: string) => void;
   /** Tests only: see `Mutant`. */
   readonly mutants?: ReadonlySet<Mutant>;
@@ -111,7 +115,12 @@ export class UploadSessions {
       schema: uploadSchema,
       slot,
       checkpointKey: (part) => `${prefix}${part}`,
-      onFault,
+      // one that is being removed is no damage
+      onFault: (error, where) =>
+        void driver.stat(slot(0)).then(
+          (found) => found && onFault(error, where),
+          () => onFault(error, where),
+        ),
       settlesLater: false,
     });
     const committer = new Committer<UploadState>(log, {
@@ -165,8 +174,10 @@ export class UploadSession {
     body: AsyncIterable<Uint8Array>,
     { start, length, whole = false, algorithms = [], store, discard }: AppendOptions,
   ): Promise<UploadState> {
-    const { offset } = this.state;
+    const { offset, chunks } = this.state;
+    const { maxPieces = MAX_PIECES } = this.options;
     if (start !== undefined && start !== offset) throw new OutOfOrder(offset);
+    if (chunks.length >= maxPieces) throw new RegistryError('too_large', `more than ${maxPieces} pieces: send larger ones`);
     const hasher = offset === 0 ? new Hasher([...this.state.algorithms, ...algorithms]) : await this.hasherAt(offset);
     const cut = new CutBody(body, length);
     const stored = await store(cut, hasher, new AbortController().signal);
