@@ -72,3 +72,19 @@ describe('parseJson', () => {
     expect(() => parseJsonObject(utf8('null'))).toThrow('JSON is not an object');
   });
 });
+
+it('P3: names that stand twice are refused where they must not', () => {
+  const read = (text: string, unique: boolean): unknown => parseJson(new TextEncoder().encode(text), { unique });
+  for (const text of [
+    '{"a":1,"a":2}',
+    '{"a":{"b":1,"b":1}}',
+    '[{"a":1},{"b":{"c":1,"\\u0063":2}}]',
+    '{"a\\\\":1,"a\\\\":2}',
+    '{"":1,"":2}',
+  ]) {
+    expect(() => read(text, true)).toThrow('twice');
+    expect(() => read(text, false)).not.toThrow();
+  }
+  for (const text of ['{"a":":","b":"\\":{","c":["\\\\",{"a":1}]}', '{"a":1,"A":2}', '{}', '[]', '":"', '{"a:":{"a:":1}}'])
+    expect(() => read(text, true)).not.toThrow();
+});

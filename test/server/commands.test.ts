@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { shownBy } from '../protocols/npm/authenticator.js';
 import { bearer, run, scratch, startServer } from './launch.js';
 import { publish } from './publish.js';
 
@@ -36,6 +37,27 @@ describe('commands beside a running server', () => {
     await entrepot('token', 'revoke', 'bob', made.id);
     expect((await ask('/npm/-/whoami', made.token)).status).toBe(401);
     expect((await entrepot('user', 'list'))[0].map(({ name }: { name: string }) => name)).toEqual(['admin', 'bob']);
+  });
+
+  it('npm 18: end the two-factor authentication of somebody who has lost it, and make tokens for machines', async () => {
+    const { server, entrepot, storage } = await shop();
+    const password = 'a-long-enough-password';
+    await run(['user', 'add', 'bob', '--password-stdin', ...storage], {}, `${password}\n`);
+    const [{ token }] = await entrepot('token', 'create', 'bob');
+    const profile = async (body: object) => {
+      const headers = { ...bearer(token), 'content-type': 'application/json' };
+      const answer = await fetch(`${server.url}/npm/-/npm/v1/user`, { method: 'POST', headers, body: JSON.stringify(body) });
+      return { status: answer.status, tfa: ((await answer.json()) as { tfa?: unknown }).tfa };
+    };
+    const { tfa } = await profile({ tfa: { password, mode: 'auth-and-writes' } });
+    expect((await profile({ tfa: [shownBy(String(tfa), Date.now())] })).status).toBe(200);
+    await expect(publish(`${server.url}/npm`, token, 'guarded', '1.0.0')).rejects.toThrow(/^publish: 401/);
+    const [machine] = await entrepot('token', 'create', 'bob', '--automation');
+    expect(machine.automation).toBe(true);
+    await publish(`${server.url}/npm`, machine.token, 'guarded', '1.0.0');
+    await entrepot('user', 'disable-2fa', 'bob');
+    await publish(`${server.url}/npm`, token, 'guarded', '1.1.0');
+    expect((await run(['user', 'disable-2fa', 'bob', ...storage])).err).toMatch(/two-factor authentication of bob not found/);
   });
 
   it('limit a token as they are told', async () => {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RawResponse } from '../http/context.js';
 import { Watchdog } from '../http/watchdog.js';
 import type { Clock } from '../lib/clock.js';
+import { PieceSize } from '../lib/piece-size.js';
 
 export interface SendOptions {
   readonly clock: Clock;
@@ -9,14 +10,20 @@ export interface SendOptions {
   readonly stallMs: number;
 }
 
-const CHUNK = 1024 ** 2;
+/** Of a body there is one chunk being read and one being sent. */
+const chunkSize = new PieceSize({ total: 16 * 1024 ** 2, least: 64 * 1024, most: 1024 ** 2 });
 const POOLED = 8;
 const LINGER_MS = 1_000;
 const DRAIN_MS = 5_000;
 const DRAIN_BYTES = 64 * 1024;
 
-/** Buffers that go round: zeroing a fresh mebibyte for each chunk costs as much as sending it. */
+/** Buffers that go round, all of one size: zeroing a fresh mebibyte for each chunk costs as much as sending it. */
 const pool: ArrayBuffer[] = [];
+
+function buffer(size: number): ArrayBuffer {
+  if (pool[0]?.byteLength !== size) pool.length = 0;
+  return pool.pop() ?? new ArrayBuffer(size);
+}
 
 /** A response that is cut when its reader stalls. */
 class Outlet {
@@ -67,15 +74,15 @@ interface Chunks {
 }
 
 function pooledChunks(reader: ReadableStreamBYOBReader, length: number | undefined): Chunks {
-  const size = Math.max(1, Math.min(CHUNK, length ?? CHUNK));
   return {
     async next() {
-      const buffer = size === CHUNK ? (pool.pop() ?? new ArrayBuffer(CHUNK)) : new ArrayBuffer(size);
-      const { done, value } = await reader.read(new Uint8Array(buffer));
+      const size = chunkSize.bytes;
+      const isShort = length !== undefined && length < size;
+      const { done, value } = await reader.read(new Uint8Array(isShort ? new ArrayBuffer(Math.max(1, length)) : buffer(size)));
       return done ? undefined : value;
     },
-    sent({ buffer }) {
-      if (buffer.byteLength === CHUNK && pool.length < POOLED) pool.push(buffer as ArrayBuffer);
+    sent({ buffer: used }) {
+      if (used.byteLength === chunkSize.bytes && pool.length < POOLED) pool.push(used as ArrayBuffer);
     },
     cancel: () => void reader.cancel().catch(() => undefined),
   };
@@ -132,6 +139,7 @@ async function sendStream(
   if (res.closed || res.destroyed) return cancel();
   res.once('close', cancel);
   const outlet = new Outlet(res, options);
+  const leave = chunkSize.enter();
   try {
     await pump(chunks, outlet, length);
     res.off('close', cancel);
@@ -142,6 +150,8 @@ async function sendStream(
     // The status is out: a cut connection is the only way left to say that this is not all.
     res.destroy();
     throw cause;
+  } finally {
+    leave();
   }
 }
 

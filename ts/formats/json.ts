@@ -10,6 +10,8 @@ export interface JsonLimits {
   readonly maxValues?: number;
   /** What the text is called in messages; default `JSON`. */
   readonly what?: string;
+  /** No object may have a name twice. Default false: the last one counts, as in `JSON.parse`. */
+  readonly unique?: boolean;
 }
 
 const MAX_BYTES = 64 * 1024 ** 2;
@@ -28,6 +30,8 @@ function checkText(text: string, what: string): void {
 
 /** Checks a parsed value and takes the prototype from its objects, so that `constructor` or `toString` is a key like any other. */
 class Hardener {
+  /** Members of all objects. */
+  names = 0;
   private values = 0;
   private readonly maxDepth: number;
   private readonly maxValues: number;
@@ -61,14 +65,30 @@ class Hardener {
     for (const key of Object.keys(object)) {
       if (key === '__proto__') throw invalid(`${this.what} has a key __proto__`);
       checkText(key, this.what);
+      this.names += 1;
       this.visit(object[key], depth);
     }
     Object.setPrototypeOf(object, null);
   }
 }
 
+const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
+
+/** Members that valid JSON text writes down: each has one colon outside of texts. What was parsed has fewer where a name stands twice. */
+function membersIn(bytes: Uint8Array): number {
+  let members = 0;
+  let inText = false;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at];
+    if (byte === QUOTE) inText = !inText;
+    else if (inText) at += byte === BACKSLASH ? 1 : 0;
+    else if (byte === COLON) members += 1;
+  }
+  return members;
+}
+
 /**
- * JSON text (RFC 8259) in UTF-8, strictly. Objects have no prototype; a repeated name counts as its last value, as in `JSON.parse`.
+ * JSON text (RFC 8259) in UTF-8, strictly. Objects have no prototype; a repeated name counts as its last value, as in `JSON.parse`, unless it is refused.
  * Throws `invalid` for bad UTF-8, a byte order mark, bad grammar, nesting beyond `maxDepth`, a key `__proto__`, NUL, a lone surrogate or a number that
  * is no finite double; `too_large` beyond `maxBytes` or `maxValues`.
  */
@@ -83,7 +103,9 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits = {}): unknown {
   } catch (cause) {
     throw invalid(`${what} is not valid JSON`, { cause });
   }
-  new Hardener(limits).visit(value, 0);
+  const hardener = new Hardener(limits);
+  hardener.visit(value, 0);
+  if (limits.unique && membersIn(bytes) !== hardener.names) throw invalid(`${what} has a key twice`);
   return value;
 }
 

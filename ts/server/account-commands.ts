@@ -1,4 +1,5 @@
 import type { NewToken } from '../auth/mint.js';
+import { SecondFactors } from '../auth/second-factors.js';
 import { SYSTEM, type UserDirectory } from '../auth/user-directory.js';
 import { ConfigError } from '../errors/config-error.js';
 import { notFound, RegistryError } from '../errors/registry-error.js';
@@ -30,6 +31,7 @@ export async function createToken({ registry, flags, words, out }: CommandCall):
     ...(scopes === undefined ? {} : { scopes }),
     ...(cidr === undefined ? {} : { cidr }),
     readonly: flags['readonly'] === true,
+    automation: flags['automation'] === true,
   };
   const { token, info } = await directory.createToken(await userNamed(directory, words[0] ?? ''), asked, { by: SYSTEM });
   out.value({ ...info, token }, token);
@@ -80,6 +82,16 @@ async function firstLine(input: AsyncIterable<Buffer | string>): Promise<string>
     if (given.includes('\n') || given.length > 4_096) break;
   }
   return given.split(/\r?\n/)[0] ?? '';
+}
+
+/** For who has lost both the app and the recovery codes. */
+export async function endSecondFactor({ registry, words, out }: CommandCall): Promise<number> {
+  const directory = directoryOf(registry);
+  const [name = ''] = words;
+  const ended = await new SecondFactors(directory, name).disable(await userNamed(directory, name), SYSTEM);
+  if (!ended) throw notFound(`two-factor authentication of ${name}`);
+  out.value({ name, secondFactor: null }, `${name} logs in without a one-time password now`);
+  return 0;
 }
 
 export async function listUsers({ registry, out }: CommandCall): Promise<number> {

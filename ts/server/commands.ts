@@ -6,7 +6,7 @@ import { notFound } from '../errors/registry-error.js';
 import { historyOf } from '../packages/history.js';
 import type { Caller } from '../packages/package-handle.js';
 import { type OpenRegistry, SmartRegistry } from '../smart-registry.js';
-import { addUser, createToken, listTokens, listUsers, revokeToken } from './account-commands.js';
+import { addUser, createToken, endSecondFactor, listTokens, listUsers, revokeToken } from './account-commands.js';
 import type { Command, CommandCall, CommandFlags } from './command.js';
 import { collectAll, verifyAll } from './house-keeping.js';
 import { PackageLifeCycle } from './life-cycle.js';
@@ -48,12 +48,13 @@ export const COMMAND_TABLE: readonly Command[] = [
   {
     words: ['token', 'create'],
     takes: ['USER'],
-    flags: { name: TEXT, scope: MANY, cidr: MANY, protocol: TEXT, readonly: FLAG, ttl: TEXT },
+    flags: { name: TEXT, scope: MANY, cidr: MANY, protocol: TEXT, readonly: FLAG, automation: FLAG, ttl: TEXT },
     run: createToken,
   },
   { words: ['token', 'list'], takes: ['USER'], flags: {}, run: listTokens },
   { words: ['token', 'revoke'], takes: ['USER', 'ID'], flags: {}, run: revokeToken },
   { words: ['user', 'add'], takes: ['NAME'], flags: { admin: FLAG, email: TEXT, 'password-stdin': FLAG }, run: addUser },
+  { words: ['user', 'disable-2fa'], takes: ['NAME'], flags: {}, run: endSecondFactor },
   { words: ['user', 'list'], takes: [], flags: {}, run: listUsers },
   { words: ['list'], takes: ['[REPO]', '[NAME]'], flags: {}, run: list },
   { words: ['history'], takes: ['REPO', 'NAME'], flags: {}, run: history },

@@ -3,12 +3,13 @@ import { OPTION_ROWS } from './option-rows.js';
 const COMMANDS: readonly (readonly [string, string])[] = [
   ['serve', 'run the server (this is what `npm start` does)'],
   [
-    'token create USER [--name TEXT] [--scope SCOPE]… [--cidr RANGE]… [--protocol NAME] [--readonly] [--ttl SECONDS]',
+    'token create USER [--name TEXT] [--scope SCOPE]… [--cidr RANGE]… [--protocol NAME] [--readonly] [--automation] [--ttl SECONDS]',
     'make a token; it is shown once',
   ],
   ['token list USER', "a user's tokens"],
   ['token revoke USER ID', 'make a token void, on every instance'],
   ['user add NAME [--admin] [--email ADDRESS] [--password-stdin]', 'make a user'],
+  ['user disable-2fa NAME', 'end the two-factor authentication of who has lost the second factor'],
   ['user list', 'all users'],
   ['list [REPO [NAME]]', 'repositories, packages, versions'],
   ['history REPO NAME', 'who changed what, when'],

@@ -63,6 +63,7 @@ function descriptors(fields: Fields, name: string): readonly Descriptor[] {
 
 function typeOf(contentType: string, fields: Fields): string {
   const sent = essenceOf(contentType);
+  if (sent === '' && contentType.trim() !== '') throw manifestInvalid('the Content-Type is not a media type');
   const own = fields['mediaType'];
   if (own !== undefined && typeof own !== 'string') throw manifestInvalid('mediaType is not a text');
   const mediaType = sent === '' ? own : sent;
@@ -113,7 +114,7 @@ function keptAnnotations(fields: Fields): ParsedManifest['annotations'] {
 /** JSON of a manifest that was stored, or that somebody sends. Throws MANIFEST_INVALID. */
 export function manifestFields(bytes: Uint8Array): Fields {
   try {
-    return parseJsonObject(bytes, { maxBytes: MAX_MANIFEST, what: 'the manifest' });
+    return parseJsonObject(bytes, { maxBytes: MAX_MANIFEST, what: 'the manifest', unique: true });
   } catch (cause) {
     throw manifestInvalid('the manifest is not a JSON object', cause instanceof Error ? { reason: cause.message } : undefined);
   }

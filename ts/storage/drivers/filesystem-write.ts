@@ -3,6 +3,7 @@ import { copyFile, link, open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Random } from '../../lib/clock.js';
+import { PieceSize } from '../../lib/piece-size.js';
 import { aborted, BodySource } from '../body-source.js';
 import type { WriteBody } from '../driver.js';
 import { StorageError } from '../storage-error.js';
@@ -10,7 +11,8 @@ import { codeOf, toStorageError } from './filesystem-errors.js';
 import { type Folders, parentOf, syncOpen, temporaryName } from './filesystem-folders.js';
 import { isFileSync } from './filesystem-read.js';
 
-const BATCH_BYTES = 1_024 * 1_024;
+/** Of a stream there is one batch being gathered and one being written. */
+const batches = new PieceSize({ total: 16 * 1_024 * 1_024, least: 128 * 1_024, most: 1_024 * 1_024 });
 const BATCH_CHUNKS = 512;
 /** Bytes that go into the system's memory sooner than a thread would have taken them over. */
 const AT_ONCE_BYTES = 64 * 1_024;
@@ -193,14 +195,15 @@ class OpenFile {
   }
 }
 
-/** About a mebibyte per call, and the next one gathered while the last is written. */
+/** Up to a mebibyte per call, and the next one gathered while the last is written. */
 async function fill(file: OpenFile, source: BodySource): Promise<void> {
   let writing: Promise<void> | undefined;
+  const leave = batches.enter();
   try {
     for (let ended = false; !ended; ) {
       const batch: Uint8Array[] = [];
       let bytes = 0;
-      while (!ended && bytes < BATCH_BYTES && batch.length < BATCH_CHUNKS) {
+      while (!ended && bytes < batches.bytes && batch.length < BATCH_CHUNKS) {
         const chunk = await source.next();
         if (chunk === undefined) ended = true;
         else bytes += batch[batch.push(chunk) - 1]?.byteLength ?? 0;
@@ -211,6 +214,7 @@ async function fill(file: OpenFile, source: BodySource): Promise<void> {
     }
     await writing;
   } finally {
+    leave();
     // The file may not be closed and removed under a write.
     await writing?.catch(() => undefined);
   }
