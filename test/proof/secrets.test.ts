@@ -7,6 +7,7 @@ import { readWhole } from '../../ts/storage/abilities.js';
 import { SynchronousMemoryDriver } from '../../ts/storage/drivers/memory.js';
 import { documentOf } from './documents.js';
 import { allKeys, SECRET } from './house.js';
+import { ociSlots } from './oci-secret-slots.js';
 
 let server: RunningServer | undefined;
 afterEach(async () => {
@@ -139,6 +140,7 @@ const SLOTS: readonly Sent[] = [
     path: `/npm/guarded/-/guarded-1.0.0.tgz?token=${CANARY}`,
     headers: { ...admin, cookie: CANARY, 'npm-otp': CANARY },
   },
+  ...ociSlots(CANARY, admin),
 ];
 
 const ask = (url: string, { method = 'GET', path, headers = {}, body }: Sent): Promise<{ status: number; text: string }> =>
@@ -180,7 +182,7 @@ it.each(['json', 'text'] as const)(
     const options = readOptions({
       flags: { port: '0', storage: 'memory:', 'log-level': 'debug', 'log-format': logFormat },
       env: { ENTREPOT_SECRET: SECRET, ENTREPOT_ADMIN_TOKEN: ADMIN },
-      protocols: ['npm'],
+      protocols: ['npm', 'oci'],
     });
     const storageHooks = {
       beforePut: allow,
