@@ -34,6 +34,8 @@ describe('a path in the log', () => {
     ['/npm/-/npm/v1/tokens/token/0123abcd', '/npm/-/npm/v1/tokens/token/***'],
     ['/npm/-/v1/login/session-of-somebody', '/npm/-/v1/login/***'],
     ['/npm/-/v1/done/session-of-somebody', '/npm/-/v1/done/***'],
+    ['/npm/-/v1/confirm/session-of-somebody', '/npm/-/v1/confirm/***'],
+    ['/npm/-/v1/confirmed/one-time-password-of-somebody', '/npm/-/v1/confirmed/***'],
     ['/npm/%2d/user/token/x', '/npm/-/user/token/***'],
     [`/npm/${TOKEN}/x`, '/npm/***/x'],
     ['/npm/ent%5fabcdefgh234567_qrstuvwxyz', '/npm/***'],

@@ -28,8 +28,9 @@ export interface LogOptions {
   write(line: string): void;
 }
 
-/** Segments behind these stand for credentials: revoking a token, a web login's session. */
-const SECRET_FOLLOWS = /\/-\/(user\/token|npm\/v1\/tokens\/token|api\/v1\/tokens|v1\/login\/cli|v1\/login|v1\/done)\/.+$/;
+/** Segments behind these stand for credentials: revoking a token, a web login's session, a confirmation's. */
+const SECRET_FOLLOWS =
+  /\/-\/(user\/token|npm\/v1\/tokens\/token|api\/v1\/tokens|v1\/login\/cli|v1\/login|v1\/done|v1\/confirm|v1\/confirmed)\/.+$/;
 /** Our own tokens, JWTs, and what other registries' tokens look like. */
 const TOKEN_LIKE =
   /\b(ent_[A-Za-z0-9_-]{8,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+|(npm|pypi|ghp|gho|glpat|cio|rubygems)[_-][A-Za-z0-9_-]{16,})/g;
