@@ -1,7 +1,16 @@
 import { relative } from 'node:path';
 import type { Reporter, TestModule } from 'vitest/node';
 
-/** A line for each suite (the folder below `test/`) and one for all: `N passed, N failed`. */
+const SLOWEST = 12;
+
+/** The files that took longest, each with its seconds: where to look first when a run takes too long. */
+function slowest(modules: readonly TestModule[]): string {
+  const timed = modules.map((module) => ({ name: module.relativeModuleId, ms: module.diagnostic().duration }));
+  const first = timed.sort((a, b) => b.ms - a.ms).slice(0, SLOWEST);
+  return first.map(({ name, ms }) => `${relative('test', name)} ${(ms / 1_000).toFixed(1)} s`).join(', ');
+}
+
+/** A line for each suite (the folder below `test/`), one for the slowest files, and one for all: `N passed, N failed`. */
 export default class SuiteReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     const suites = new Map<string, { passed: number; failed: number; skipped: number }>();
@@ -26,6 +35,7 @@ export default class SuiteReporter implements Reporter {
       total.skipped += skipped;
       console.log(`${name}: ${passed} passed, ${failed} failed${skipped > 0 ? ` (${skipped} skipped)` : ''}`);
     }
+    if (modules.length > 1) console.log(`slowest: ${slowest(modules)}`);
     console.log(`all: ${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? ` (${total.skipped} skipped)` : ''}`);
   }
 }
