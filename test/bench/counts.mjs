@@ -6,7 +6,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { publishBody } from './package.mjs';
+import { imageManifest, MANIFEST } from './generate-images.mjs';
+import { digestsOf, publishBody } from './package.mjs';
 
 const TOKEN = ['Zk3vQ9xT7mB2', 'nL5wR8yH4jD6', 'gF1sC0pAeU3i'].join('');
 const METHODS = ['stat', 'read', 'write', 'delete', 'list', 'copy'];
@@ -28,6 +29,17 @@ export const LIMITS = {
   'publish the next version': { before: 3, all: 6 },
   'publish to a package not in memory': { before: 5, all: 8 },
   'publish what is there': { before: 3, all: 3 },
+  'image: is this blob there': { before: 0, all: 0 },
+  'image: push a blob in one request': { before: 3, all: 6 },
+  'image: push a blob in two requests': { before: 14, all: 17 },
+  'image: push a manifest with a tag': { before: 3, all: 6 },
+  'image: push the same manifest under another tag': { before: 2, all: 5 },
+  'image: manifest, cached': { before: 0, all: 0 },
+  'image: manifest of an image not in memory': { before: 4, all: 4 },
+  'image: blob': { before: 1, all: 1 },
+  'image: page of tags, cached': { before: 0, all: 0 },
+  'image: unknown tag': { before: 1, all: 1 },
+  'image: delete a manifest': { before: 2, all: 5 },
   'move a tag': { before: 2, all: 5 },
 };
 
@@ -64,6 +76,7 @@ class Instance {
       secret: 'only-for-counting-calls-0123456789abcdef',
       auth: { adminToken: TOKEN },
       npm: { enabled: true },
+      oci: { enabled: true, basePath: '/oci' },
       runtime: time.runtime,
     });
     await registry.init();
@@ -76,13 +89,21 @@ class Instance {
     this.time = time;
   }
 
-  async send(status, method, path, { body, headers = {} } = {}) {
+  send(status, method, path, options) {
+    return this.sendTo(`/npm${path}`, status, method, options);
+  }
+
+  image(status, method, path, options) {
+    return this.sendTo(`/oci/v2/team/app${path}`, status, method, options);
+  }
+
+  async sendTo(path, status, method, { body, headers = {} } = {}) {
     const sized =
       body === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) };
     const answer = await this.registry.handleRequest({
       method,
-      path: `/npm${path}`,
-      rawUrl: `/npm${path}`,
+      path: path.replace(/\?.*$/, ''),
+      rawUrl: path,
       query: {},
       headers: { host: 'registry.example', authorization: `Bearer ${TOKEN}`, ...sized, ...headers },
       ...(body === undefined ? {} : { body: Buffer.from(body) }),
@@ -98,8 +119,7 @@ class Instance {
 
   /** What goes on behind answers, done now. */
   async settle() {
-    const [{ space }] = this.registry.parts.repositories;
-    await space.finish();
+    for (const { space } of this.registry.parts.repositories) await space.finish();
   }
 
   /** The answer's calls, and those with what follows it. */
@@ -148,8 +168,38 @@ export async function countOperations(lib, inner, { others = 2 } = {}) {
   // The signing key is read once in an instance's life.
   await third.publish('other-0', '2.0.0');
   await count('publish to a package not in memory', third, () => third.publish('some', '1.2.0'));
+  await countImages(count, first, second);
   for (const { registry } of [first, second, third]) await registry.destroy();
   return counts;
+}
+
+/** The container registry's operations; the second instance has not seen the image before. */
+async function countImages(count, first, second) {
+  const blobOf = (text) => ({ bytes: text, digest: `sha256:${digestsOf(Buffer.from(text)).sha256}`, size: text.length });
+  const [config, layer] = [blobOf('{"architecture":"none"}'), blobOf('a layer of few bytes')];
+  const octets = { 'content-type': 'application/octet-stream' };
+  await count('image: push a blob in one request', first, () =>
+    first.image(201, 'POST', `/blobs/uploads/?digest=${config.digest}`, { body: config.bytes, headers: octets }),
+  );
+  await count('image: push a blob in two requests', first, async () => {
+    const { headers } = await first.image(202, 'POST', '/blobs/uploads/');
+    const mark = headers.Location.includes('?') ? '&' : '?';
+    await first.sendTo(`${headers.Location}${mark}digest=${layer.digest}`, 201, 'PUT', { body: layer.bytes, headers: octets });
+  });
+  const body = imageManifest({ digest: config.digest, size: config.size }, { digest: layer.digest, size: layer.size });
+  const { digest } = blobOf(body);
+  const put = (tag) => first.image(201, 'PUT', `/manifests/${tag}`, { body, headers: { 'content-type': MANIFEST } });
+  await count('image: push a manifest with a tag', first, () => put('v1'));
+  await count('image: push the same manifest under another tag', first, () => put('v2'));
+  await first.image(200, 'GET', '/manifests/v1');
+  await count('image: is this blob there', first, () => first.image(200, 'HEAD', `/blobs/${layer.digest}`));
+  await count('image: manifest, cached', first, () => first.image(200, 'GET', '/manifests/v1'));
+  await count('image: blob', first, () => first.image(200, 'GET', `/blobs/${layer.digest}`));
+  await count('image: page of tags, cached', first, () => first.image(200, 'GET', '/tags/list?n=10'));
+  await count('image: unknown tag', first, () => first.image(404, 'GET', '/manifests/never'));
+  await second.sendTo('/oci/v2/another/one/tags/list', 404, 'GET');
+  await count('image: manifest of an image not in memory', second, () => second.image(200, 'GET', '/manifests/v1'));
+  await count('image: delete a manifest', first, () => first.image(202, 'DELETE', `/manifests/${digest}`));
 }
 
 /** versitygw of `.ci/install-s3`, on a folder of its own. */

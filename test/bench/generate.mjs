@@ -29,6 +29,8 @@ export async function partsOf(dist) {
       'packages/changes.js',
       'protocols/npm/codec.js',
       'protocols/npm/manifest.js',
+      'protocols/oci/changes.js',
+      'protocols/oci/fold.js',
       'storage/key.js',
       'storage/drivers/filesystem.js',
       'storage/drivers/memory.js',
@@ -62,7 +64,8 @@ export async function firstStart(lib, folder) {
 
 /** Fills one repository of a folder; call `finish` at the end. */
 export class Generator {
-  constructor(lib, folder, by) {
+  constructor(lib, folder, by, repository = REPOSITORY) {
+    this.repository = repository;
     this.lib = lib;
     this.folder = folder;
     this.by = by;
@@ -81,7 +84,7 @@ export class Generator {
   freshKey(pkg) {
     this.objects += 1;
     return this.lib.objectKey(
-      REPOSITORY,
+      this.repository,
       pkg,
       this.at,
       String(this.objects)
@@ -98,6 +101,26 @@ export class Generator {
     mkdirSync(dirname(path), { recursive: true });
     linkSync(file, path);
     return { key, path };
+  }
+
+  /** The next entry of a log, as its writer would have left it; the state behind it. */
+  entry(schema, snapshot, slot, name, changes) {
+    const { lib } = this;
+    const n = snapshot.position;
+    const bytes = lib.encodeEntry({
+      n,
+      prev: snapshot.head,
+      id: lib.randomId(lib.systemRuntime.random),
+      at: this.at,
+      salt: lib.systemRuntime.random.bytes(16),
+      markers: [],
+      ...(n === 0 ? { name } : {}),
+      changes: changes.map((change) => ({ ...change, at: this.at })),
+    });
+    this.write(slot, bytes);
+    const next = lib.foldEntry(schema, snapshot, lib.decodeEntry(bytes, n), lib.NOTHING_ERASED);
+    if (next.broken !== undefined) throw new Error(next.broken);
+    return next;
   }
 
   /**
@@ -136,21 +159,9 @@ export class Generator {
         tags: { latest: version },
         data: { readme: `# ${name}\n\n${manifest.description}\n`, readmeFilename: 'README.md' },
       });
-      const bytes = lib.encodeEntry({
-        n,
-        prev: snapshot.head,
-        id: lib.randomId(lib.systemRuntime.random),
-        at: this.at,
-        salt: lib.systemRuntime.random.bytes(16),
-        markers: [],
-        ...(n === 0 ? { name } : {}),
-        changes: [{ ...change, at: this.at }],
-      });
-      this.write(lib.logSlot(REPOSITORY, pkg, n), bytes);
-      snapshot = lib.foldEntry(lib.npmSchema, snapshot, lib.decodeEntry(bytes, n), lib.NOTHING_ERASED);
-      if (snapshot.broken !== undefined) throw new Error(snapshot.broken);
+      snapshot = this.entry(lib.npmSchema, snapshot, lib.logSlot(this.repository, pkg, n), name, [change]);
     }
-    if (checkpoint) await this.checkpoint(lib.npmSchema, snapshot, (part) => lib.checkpointKey(REPOSITORY, pkg, part));
+    if (checkpoint) await this.checkpoint(lib.npmSchema, snapshot, (part) => lib.checkpointKey(this.repository, pkg, part));
     this.items.push({ key: pkg, identity: name, to: snapshot.position, summary: lib.npmSchema.summarise(snapshot.state) });
     return snapshot;
   }
@@ -168,26 +179,13 @@ export class Generator {
 
   /** The feed with all packages, and its checkpoint. */
   async finish() {
-    const { lib } = this;
-    let snapshot = lib.emptySnapshot(lib.feedSchema, REPOSITORY, REPOSITORY);
+    const { lib, repository } = this;
+    let snapshot = lib.emptySnapshot(lib.feedSchema, repository, repository);
     for (let from = 0; from < this.items.length; from += FEED_BATCH) {
-      const n = snapshot.position;
-      const changes = this.items.slice(from, from + FEED_BATCH).map((item) => ({ ...lib.fedChange(item, 0), at: this.at }));
-      const bytes = lib.encodeEntry({
-        n,
-        prev: snapshot.head,
-        id: lib.randomId(lib.systemRuntime.random),
-        at: this.at,
-        salt: lib.systemRuntime.random.bytes(16),
-        markers: [],
-        ...(n === 0 ? { name: REPOSITORY } : {}),
-        changes,
-      });
-      this.write(lib.feedSlot(REPOSITORY, n), bytes);
-      snapshot = lib.foldEntry(lib.feedSchema, snapshot, lib.decodeEntry(bytes, n), lib.NOTHING_ERASED);
-      if (snapshot.broken !== undefined) throw new Error(snapshot.broken);
+      const changes = this.items.slice(from, from + FEED_BATCH).map((item) => lib.fedChange(item, 0));
+      snapshot = this.entry(lib.feedSchema, snapshot, lib.feedSlot(repository, snapshot.position), repository, changes);
     }
-    await this.checkpoint(lib.feedSchema, snapshot, (part) => lib.feedCheckpointKey(REPOSITORY, part));
+    await this.checkpoint(lib.feedSchema, snapshot, (part) => lib.feedCheckpointKey(repository, part));
   }
 }
 

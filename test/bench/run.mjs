@@ -1,7 +1,7 @@
 /*
  * One table of ratios, each measured side by side in this run: npm run bench
  *   --short            only counts of storage calls, no times (what CI runs)
- *   --only=a,b         of: reads tarball publish search start workers sizes counts
+ *   --only=a,b         of: reads tarball publish images manifests search start workers sizes counts
  *   --rounds=N         interleaved rounds, default 5
  *   --dist=FOLDER      an earlier build instead of the sources
  */
@@ -12,13 +12,23 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { countRows } from './counts.mjs';
 import { generate, partsOf } from './generate.mjs';
+import { generateImages } from './generate-images.mjs';
 import { generatorName } from './load.mjs';
 import { Table } from './measure.mjs';
+import { images, MANIFESTS, manyImages } from './oci.mjs';
 import * as rows from './rows.mjs';
-import { fillVerdaccio, hasVerdaccio, nginxProgram, startEntrepot, startVerdaccio, stopAll } from './servers.mjs';
+import {
+  fillVerdaccio,
+  hasDockerRegistry,
+  hasVerdaccio,
+  nginxProgram,
+  startEntrepot,
+  startVerdaccio,
+  stopAll,
+} from './servers.mjs';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-const SECTIONS = ['reads', 'tarball', 'publish', 'search', 'start', 'workers', 'sizes', 'counts'];
+const SECTIONS = ['reads', 'tarball', 'publish', 'images', 'manifests', 'search', 'start', 'workers', 'sizes', 'counts'];
 
 const { values } = parseArgs({
   options: {
@@ -42,7 +52,7 @@ function build() {
 class Bench {
   table = new Table();
   how = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
-  has = { nginx: nginxProgram() !== undefined, verdaccio: hasVerdaccio() };
+  has = { nginx: nginxProgram() !== undefined, verdaccio: hasVerdaccio(), docker: hasDockerRegistry() };
   folders = new Map();
 
   constructor(dist, work) {
@@ -97,6 +107,17 @@ class Bench {
   async run(sections) {
     if (['reads', 'tarball', 'publish'].some((one) => sections.has(one))) await this.withPeers(sections);
     if (['start', 'search'].some((one) => sections.has(one))) await this.withMany(sections);
+    if (sections.has('images')) {
+      const { dist, work, has, how } = this;
+      await images(this.table, { dist, work, has, how, folder: join(work, 'images') });
+      rows.removeAll(join(work, 'images'));
+    }
+    if (sections.has('manifests')) {
+      const folder = join(this.work, 'manifests');
+      process.stderr.write('writing 100,000 manifests …\n');
+      await generateImages(this.dist, folder, MANIFESTS);
+      await manyImages(this.table, { dist: this.dist, folder, how: this.how });
+    }
     if (sections.has('workers')) await rows.workers(this.table, { dist: this.dist, folder: await this.folder(10) }, this.how);
     if (sections.has('sizes')) {
       const all = [];

@@ -23,6 +23,7 @@ function running(child, base, token) {
   const gone = new Promise((resolve) => child.once('exit', resolve));
   const server = {
     base,
+    origin: new URL(base).origin,
     token,
     pid: child.pid,
     pids: () => [child.pid, ...childrenOf(child.pid)],
@@ -127,6 +128,29 @@ export async function startVerdaccio(folder) {
   const answer = await client.expect([200, 201], 'PUT', `/-/user/org.couchdb.user:${user.name}`, { body: JSON.stringify(user) });
   client.close();
   server.token = JSON.parse(answer.body).token;
+  return server;
+}
+
+export const hasDockerRegistry = () => spawnSync('docker-registry', ['--version']).error === undefined;
+
+/** Debian's docker-registry on a folder, without authentication and with its cache of blob descriptors, which its own package switches on. */
+export async function startDockerRegistry(folder) {
+  const port = await freePort();
+  mkdirSync(join(folder, 'storage'), { recursive: true });
+  const config = {
+    version: 0.1,
+    log: { level: 'error', accesslog: { disabled: true } },
+    storage: { cache: { blobdescriptor: 'inmemory' }, filesystem: { rootdirectory: join(folder, 'storage') } },
+    http: { addr: `127.0.0.1:${port}`, secret: 'only-for-benchmarks' },
+  };
+  writeFileSync(join(folder, 'config.yml'), JSON.stringify(config));
+  const began = process.hrtime.bigint();
+  const child = spawn('docker-registry', ['serve', join(folder, 'config.yml')], {
+    stdio: ['ignore', 'ignore', 'ignore'],
+    env: environment(),
+  });
+  const server = running(child, `http://127.0.0.1:${port}`, undefined);
+  server.startedIn = await answering(child, port, '/v2/', began);
   return server;
 }
 
