@@ -6,7 +6,7 @@ import { deleteChange, publishChange } from '../../ts/packages/changes.js';
 import { releaseInventory } from '../../ts/packages/inventory.js';
 import type { PackageHandle, UploadedObject } from '../../ts/packages/package-handle.js';
 import { moveTag, requireFree, requireRelease } from '../../ts/packages/publish.js';
-import { objectPrefix, packageKey, timeOf } from '../../ts/storage/key.js';
+import { logSlot, objectPrefix, packageKey, timeOf } from '../../ts/storage/key.js';
 import type { PlainState } from '../packages/plain-protocol.js';
 import type { Machine } from './machine.js';
 import type { Fact } from './reference.js';
@@ -19,6 +19,12 @@ export interface Operation {
   readonly before: readonly Fact[];
   /** Besides these. */
   prepare?(machine: Machine): Promise<void>;
+  /** The store is damaged before: an operator repairs it again before anybody looks. */
+  readonly mends?: true;
+  /** So many calls that by hand only some of them are tried. */
+  readonly long?: true;
+  /** Kinds that say nothing here. */
+  readonly without?: readonly string[];
   /** What is attempted, if it changes anything that a client sees. */
   readonly fact?: Fact;
   act(machine: Machine): Promise<void>;
@@ -91,6 +97,24 @@ const published = (version: string, content = `bytes of ${version}`, tag = 'late
 const does = (fact: Fact) => ({ fact, act: (machine: Machine) => perform(machine, fact) });
 const quiet = async (machine: Machine) => machine.world.drive(machine.sweep());
 const HOUR = 60 * 60 * 1000;
+
+/** A fault is told, or what verification says is true all the same. */
+async function verified(machine: Machine): Promise<void> {
+  const left = await machine.findings(true);
+  if (left.length > 0) throw new Error(`verification finds ${left.join('; ')}`);
+}
+
+/** As after restoring an old copy: no feed, no views; and half an entry in a log. */
+async function restoredBadly(machine: Machine): Promise<void> {
+  await quiet(machine);
+  const { store, drive } = { store: machine.world.store, drive: <T>(work: Promise<T>) => machine.world.drive(work) };
+  for (const prefix of ['feed/', 'derived/']) {
+    const { objects } = await drive(store.list(prefix));
+    await drive(store.delete(objects.map(({ key }) => key)));
+  }
+  const entry = (await drive(store.read(logSlot('plain', packageKey('q'), 0))))?.body as Uint8Array;
+  await drive(store.write(logSlot('plain', packageKey('q'), 1), entry.subarray(0, entry.byteLength >> 1)));
+}
 
 export const operations: readonly Operation[] = [
   { name: 'publish of a new package', points: 10, before: [], ...does(published('1')) },
@@ -180,5 +204,24 @@ export const operations: readonly Operation[] = [
       machine.world.time += 40 * 24 * HOUR;
     },
     act: (machine) => machine.collect(),
+  },
+  {
+    name: 'verification',
+    points: 20,
+    before: [published('1'), published('2'), { ...published('1'), pkg: 'q' }],
+    prepare: quiet,
+    long: true,
+    act: verified,
+  },
+  {
+    name: 'repair',
+    points: 20,
+    before: [published('1'), published('2'), { ...published('1'), pkg: 'q' }],
+    prepare: restoredBadly,
+    mends: true,
+    long: true,
+    // what goes on meanwhile is a collection too, and that says loudly that a log is damaged
+    without: ['pause', 'pause-late'],
+    act: verified,
   },
 ];

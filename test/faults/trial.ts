@@ -3,7 +3,7 @@ import type { Fault, FaultKind } from '../../ts/testing/index.js';
 import { Machine } from './machine.js';
 import { type Operation, perform, upload } from './operations.js';
 import { type Fact, Reference, seen } from './reference.js';
-import { turn, World } from './world.js';
+import { World } from './world.js';
 
 /** Those of the driver, and a pause whose call arrives only when the process has given it up. */
 export type Kind = FaultKind | 'pause-late';
@@ -110,7 +110,7 @@ export class Trial {
       over = value;
     });
     const stopped = async () => {
-      await turn();
+      await this.world.turn();
       if (machine.driver.isPaused) {
         machine.clock.frozen = true;
         await this.meanwhile();
@@ -144,16 +144,16 @@ export class Trial {
     if (this.point.kind === 'pause-late') {
       // its timers come first: it gives the call up, and the call arrives all the same
       await this.world.pass(0);
-      await turn();
+      await this.world.turn();
     }
     machine.driver.resume();
-    await turn();
+    await this.world.turn();
   }
 
   private async checkSurvivor(machine: Machine): Promise<void> {
     // what is left of a store's bad minute
     for (let i = 0; this.point.kind === 'slow-down' && i < 3; i += 1) await machine.driver.stat('x').catch(() => undefined);
-    if (!this.broken(machine)) await this.check(machine, 'on the instance that lived through it');
+    if (!this.broken(machine) && !this.point.operation.mends) await this.check(machine, 'on the instance that lived through it');
     machine.end();
   }
 
@@ -176,6 +176,10 @@ export class Trial {
     const findings = await this.world.drive(fresh.findings());
     fresh.end();
     if (!findings.some((finding) => finding.startsWith('log '))) throw new Error(`half an entry is not found: ${findings}`);
+    await this.repair();
+  }
+
+  private async repair(): Promise<void> {
     const operator = new Machine(this.world);
     const left = await this.world.drive(operator.open().then(() => operator.findings(true)));
     operator.end();
@@ -184,6 +188,7 @@ export class Trial {
 
   /** On a fresh instance unless one is given. */
   private async check(machine: Machine | undefined, when: string): Promise<void> {
+    if (this.point.operation.mends) await this.repair();
     const fresh = machine ?? (await this.world.drive(new Machine(this.world).open()));
     const state = await this.world.drive(seen(fresh, this.reference));
     const allowed = this.reference.allowed();

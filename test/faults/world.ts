@@ -49,10 +49,13 @@ export class MachineClock implements Clock {
 export class World {
   time = START;
   readonly store: StorageDriver;
+  private readonly busy: () => boolean;
   private readonly clocks = new Set<MachineClock>();
   private counter = 0;
 
-  constructor(store?: StorageDriver) {
+  /** `busy`: calls to the store are under way, which time must not overtake. */
+  constructor(store?: StorageDriver, busy: () => boolean = () => false) {
+    this.busy = busy;
     this.store = store ?? new MemoryDriver({ runtime: { clock: new MachineClock(this), random: this.random } });
   }
 
@@ -82,8 +85,14 @@ export class World {
     this.clocks.delete(clock);
   }
 
+  /** All promises that can go on do so before this resolves. */
+  async turn(): Promise<void> {
+    await immediate();
+    while (this.busy()) await immediate();
+  }
+
   /** Lets time pass until `work` has settled; fails when nothing is left that could settle it. `idle`: what to wait for between looks. */
-  async drive<T>(work: Promise<T>, idle: () => Promise<void> = turn): Promise<T> {
+  async drive<T>(work: Promise<T>, idle: () => Promise<void> = () => this.turn()): Promise<T> {
     let settled = false;
     const done = () => {
       settled = true;
@@ -100,8 +109,8 @@ export class World {
   /** Runs what is due within these milliseconds, and nothing that it calls for later. */
   async pass(milliseconds: number): Promise<void> {
     const end = this.time + milliseconds;
-    await turn();
-    while (this.tick(end)) await turn();
+    await this.turn();
+    while (this.tick(end)) await this.turn();
     this.time = Math.max(this.time, end);
   }
 
@@ -119,5 +128,4 @@ export class World {
   }
 }
 
-/** All promises that can go on do so before this resolves. */
-export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const immediate = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

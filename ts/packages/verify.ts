@@ -7,6 +7,7 @@ import type { LogSchema, Snapshot } from '../log/schema.js';
 import type { Space } from '../log/space.js';
 import type { ObjectInfo, StorageDriver, StoredObject } from '../storage/driver.js';
 import { checkpointKey, feedCheckpointKey, feedPrefix, feedSlot, logPrefix, logSlot, markerKey } from '../storage/key.js';
+import { withTimeLimit } from '../storage/time-limit.js';
 import type { Inventory, NamedObject } from './inventory.js';
 import { packageFolders } from './package-folders.js';
 import { closeCutEntry, type FoldedLog, foldLog } from './verify-log.js';
@@ -80,6 +81,8 @@ export interface VerifyReport {
 
 const FINDINGS_MAX = 1000;
 const MARKERS_AT_ONCE = 500;
+/** Milliseconds that one storage call may take until it answers: nobody waits for it, but not for ever. */
+const CALL_MS = 60_000;
 
 const fedTo = (feed: Snapshot<FeedState>, key: string): number => feed.state.items.get(key)?.to ?? 0;
 
@@ -100,11 +103,12 @@ interface Measured {
   readonly sha256: string;
 }
 
-async function measure(stored: StoredObject | undefined): Promise<Measured | undefined> {
+async function measure(stored: StoredObject | undefined, signal: AbortSignal | undefined): Promise<Measured | undefined> {
   if (!stored) return undefined;
   const hasher = new Hasher();
   let bytes = 0;
   for await (const chunk of stored.body instanceof Uint8Array ? [stored.body] : stored.body) {
+    signal?.throwIfAborted();
     hasher.update(chunk);
     bytes += chunk.byteLength;
   }
@@ -120,7 +124,8 @@ async function sized(stat: Promise<ObjectInfo | undefined>, sha256: string): Pro
 /** Looks at everything stored: chains, named objects and their digests, checkpoints, feeds. Reads only, unless told to repair. */
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   const report: VerifyReport = { logs: 0, entries: 0, objects: 0, bytes: 0, findings: [], problems: 0 };
-  for (const space of options.spaces) await space.run(options, report);
+  const driver = withTimeLimit(options.driver, options.runtime.clock, CALL_MS);
+  for (const space of options.spaces) await space.run({ ...options, driver }, report);
   return report;
 }
 
@@ -258,7 +263,9 @@ class SpaceVerification<S> {
   private async object(log: Log<S>, name: string, { key, size, sha256 }: NamedObject): Promise<void> {
     const { driver, rehash = true, signal } = this.options;
     this.report.objects++;
-    const found = rehash ? await measure(await driver.read(key, { signal })) : await sized(driver.stat(key, { signal }), sha256);
+    const found = rehash
+      ? await measure(await driver.read(key, { signal }), signal)
+      : await sized(driver.stat(key, { signal }), sha256);
     if (!found) {
       if (await this.stillNamed(log, key)) this.found('object-missing', name, key);
       return;
