@@ -1,4 +1,5 @@
 import { craneScenario } from './scenario/oci-crane.js';
+import { onItsOwn } from './scenario/oci-rig.js';
 import { ONE_PROCESS } from './setups.js';
 
-craneScenario(ONE_PROCESS);
+craneScenario(onItsOwn(ONE_PROCESS));

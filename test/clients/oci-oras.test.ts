@@ -1,4 +1,5 @@
 import { orasScenario } from './scenario/oci-oras.js';
+import { onItsOwn } from './scenario/oci-rig.js';
 import { ONE_PROCESS } from './setups.js';
 
-orasScenario(ONE_PROCESS);
+orasScenario(onItsOwn(ONE_PROCESS));

@@ -1,4 +1,5 @@
 import { regctlScenario } from './scenario/oci-regctl.js';
+import { onItsOwn } from './scenario/oci-rig.js';
 import { ONE_PROCESS } from './setups.js';
 
-regctlScenario(ONE_PROCESS);
+regctlScenario(onItsOwn(ONE_PROCESS));

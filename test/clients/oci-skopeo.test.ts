@@ -1,4 +1,5 @@
+import { onItsOwn } from './scenario/oci-rig.js';
 import { skopeoScenario } from './scenario/oci-skopeo.js';
 import { ONE_PROCESS } from './setups.js';
 
-skopeoScenario(ONE_PROCESS);
+skopeoScenario(onItsOwn(ONE_PROCESS));

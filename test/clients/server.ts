@@ -39,7 +39,7 @@ export interface ServerOptions {
   readonly number?: number;
 }
 
-const START_SECONDS = 60;
+const START_SECONDS = 120;
 
 const environment = (env: Readonly<Record<string, string>> = {}): Record<string, string> => ({
   PATH: process.env.PATH ?? '',

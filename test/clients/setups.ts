@@ -83,8 +83,10 @@ export const TWO_INSTANCES: Setup = {
       ENTREPOT_ADMIN_TOKEN: ADMIN_TOKEN,
     };
     const options = { storage, env, args: ['--public-url', proxy.url, ...args] };
+    const servers: Server[] = [];
     try {
-      const servers = await Promise.all([0, 1].map((number) => startServer({ ...options, number })));
+      // One after the other: the second finds what the first has found out about the store.
+      for (const number of [0, 1]) servers.push(await startServer({ ...options, number }));
       proxy.targets = servers.map(({ url }) => url);
       const folder = join(s3.dir, s3.bucket, 'house');
       return siteOf(servers, { storage, folder, env, url: proxy.url, adminToken: ADMIN_TOKEN }, async () => {
@@ -92,6 +94,7 @@ export const TWO_INSTANCES: Setup = {
         await s3.stop();
       });
     } catch (error) {
+      await Promise.all(servers.map((server) => server.stop()));
       await proxy.stop();
       await s3.stop();
       throw error;

@@ -2,16 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeImage, makeIndex, unique, writeLayout } from '../oci-image.js';
 import { lines, type OciMachine } from '../oci-machine.js';
 import { lacksOci } from '../programs.js';
-import type { Setup } from '../setups.js';
-import { ANYONE_READS, type OciRig, PASSWORD, START_MS, startOciRig } from './oci-rig.js';
+import { type OciRig, type OciSetup, PASSWORD, START_MS } from './oci-rig.js';
 
-export function craneScenario(setup: Setup, without = false): void {
+export function craneScenario(setup: OciSetup, without = false): void {
   describe.skipIf(without || lacksOci('crane'))(`crane against ${setup.title}`, { timeout: 120_000 }, () => {
     let rig: OciRig;
     let bob: OciMachine;
     let stranger: OciMachine;
     beforeAll(async () => {
-      rig = await startOciRig(setup, ANYONE_READS);
+      rig = await setup.start();
       [bob, stranger] = [rig.machine(), rig.machine()];
       await login(bob, rig.token);
     }, START_MS);
@@ -20,7 +19,7 @@ export function craneScenario(setup: Setup, without = false): void {
     const crane = async (...args: readonly string[]): Promise<string> => (await bob.out('crane', args)).trim();
     const login = (machine: OciMachine, secret: string): Promise<string> =>
       machine.out('crane', ['auth', 'login', rig.host, '-u', 'bob', '--password-stdin'], { input: secret });
-    const at = (reference: string): string => `${rig.host}/bob/${reference}`;
+    const at = (reference: string): string => `${rig.host}/crane/${reference}`;
     /** Pushes a new index over two images. */
     const push = async (reference: string) => {
       const index = makeIndex([await makeImage({ layers: ['shared', unique()] }), await makeImage({ architecture: 'arm64' })]);
@@ -37,7 +36,7 @@ export function craneScenario(setup: Setup, without = false): void {
       await stranger.out('crane', ['validate', '--remote', at('pushed:v1')]);
       expect(await stranger.out('crane', ['manifest', at('pushed:v1')])).toBe(index.manifest.toString());
       await crane('push', stranger.path('pulled'), at('again:v1'));
-      expect(await rig.digest('bob/again', 'v1')).toBe(index.digest);
+      expect(await rig.digest('crane/again', 'v1')).toBe(index.digest);
     });
 
     it('oci 42: pulls an archive and pushes it again; exports the files', async () => {
@@ -54,16 +53,16 @@ export function craneScenario(setup: Setup, without = false): void {
       const copied = await bob.run('crane', ['cp', at('source:v1'), at('target:v1')]);
       expect(copied.err).toContain(`mounted blob: ${index.layers[0]}`);
       expect(copied.err).not.toContain('pushed blob');
-      expect(await rig.digest('bob/target', 'v1')).toBe(index.digest);
-      for (const layer of index.layers) expect(await rig.content(`bob/target/blobs/${layer}`)).toEqual(index.blobs.get(layer));
+      expect(await rig.digest('crane/target', 'v1')).toBe(index.digest);
+      for (const layer of index.layers) expect(await rig.content(`crane/target/blobs/${layer}`)).toEqual(index.blobs.get(layer));
     });
 
     it('oci 42: tags, lists tags and repositories', async () => {
       const index = await push('tagged:v1');
       for (const tag of ['b', 'a', 'c']) await crane('tag', at('tagged:v1'), tag);
       expect(await crane('ls', at('tagged'))).toBe('a\nb\nc\nv1');
-      expect(await rig.digest('bob/tagged', 'c')).toBe(index.digest);
-      expect(lines(await crane('catalog', rig.host))).toContain('bob/tagged');
+      expect(await rig.digest('crane/tagged', 'c')).toBe(index.digest);
+      expect(lines(await crane('catalog', rig.host))).toContain('crane/tagged');
       expect(await bob.fails('crane', ['ls', at('nothing-there')])).toContain('NAME_UNKNOWN');
       // Who is nobody does not learn which names there are.
       expect(await stranger.fails('crane', ['ls', at('nothing-there')])).toContain('UNAUTHORIZED: authentication required');
@@ -99,9 +98,9 @@ export function craneScenario(setup: Setup, without = false): void {
       for (const tag of ['v2', 'v3']) await crane('tag', at('gone:v1'), tag);
       await crane('delete', at('gone:v3'));
       expect(await crane('ls', at('gone'))).toBe('v1\nv2');
-      expect(await rig.digest('bob/gone', index.digest)).toBe(index.digest);
+      expect(await rig.digest('crane/gone', index.digest)).toBe(index.digest);
       await crane('delete', at(`gone@${index.digest}`));
-      expect(await rig.tags('bob/gone')).toEqual([]);
+      expect(await rig.tags('crane/gone')).toEqual([]);
       expect(await stranger.fails('crane', ['manifest', at('gone:v1')])).toContain('MANIFEST_UNKNOWN');
     });
 
@@ -120,8 +119,8 @@ export function craneScenario(setup: Setup, without = false): void {
       expect(await attempt(reader)).toContain('UNAUTHORIZED: The credentials are not valid');
       await login(reader, PASSWORD);
       await reader.out('crane', ['push', bob.path('kept.tar'), at('kept:by-password')]);
-      expect(await rig.tags('bob/denied')).toBeUndefined();
-      expect(await rig.tags('bob/kept')).toEqual(['by-password', 'v1']);
+      expect(await rig.tags('crane/denied')).toBeUndefined();
+      expect(await rig.tags('crane/kept')).toEqual(['by-password', 'v1']);
     });
   });
 }

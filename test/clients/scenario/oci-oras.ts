@@ -3,8 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digestOf, makeImage, makeIndex, writeLayout } from '../oci-image.js';
 import { lines, type OciMachine } from '../oci-machine.js';
 import { lacksOci } from '../programs.js';
-import type { Setup } from '../setups.js';
-import { ANYONE_READS, type OciRig, PASSWORD, START_MS, startOciRig } from './oci-rig.js';
+import { type OciRig, type OciSetup, PASSWORD, START_MS } from './oci-rig.js';
 
 const THING = 'application/vnd.example.thing';
 const SIGNATURE = 'application/vnd.example.signature';
@@ -17,13 +16,13 @@ interface Discovered {
   readonly referrers?: readonly Discovered[];
 }
 
-export function orasScenario(setup: Setup, without = false): void {
+export function orasScenario(setup: OciSetup, without = false): void {
   describe.skipIf(without || lacksOci('oras'))(`oras against ${setup.title}`, { timeout: 120_000 }, () => {
     let rig: OciRig;
     let bob: OciMachine;
     let stranger: OciMachine;
     beforeAll(async () => {
-      rig = await startOciRig(setup, ANYONE_READS);
+      rig = await setup.start();
       [bob, stranger] = [rig.machine(), rig.machine()];
       for (const machine of [bob, stranger]) for (const name of ['one.txt', 'two.txt']) machine.write(name, `${name} of ours`);
       await login(bob, rig.token);
@@ -33,7 +32,7 @@ export function orasScenario(setup: Setup, without = false): void {
     const login = (machine: OciMachine, secret: string): Promise<string> =>
       machine.out('oras', ['login', rig.host, HTTP, '-u', 'bob', '--password-stdin'], { input: secret });
     const oras = (...args: readonly string[]): Promise<string> => bob.out('oras', args);
-    const at = (reference: string): string => `${rig.host}/bob/${reference}`;
+    const at = (reference: string): string => `${rig.host}/oras/${reference}`;
     /** Pushes an artifact of two files; resolves with its digest. */
     const push = async (reference: string): Promise<string> => {
       await oras('push', HTTP, at(reference), '--artifact-type', THING, 'one.txt:text/plain', 'two.txt');
@@ -46,7 +45,7 @@ export function orasScenario(setup: Setup, without = false): void {
 
     it('oci 42: pushes files and pulls them into an empty folder, as anyone', async () => {
       const digest = await push('files:v1');
-      expect(await rig.digest('bob/files', 'v1')).toBe(digest);
+      expect(await rig.digest('oras/files', 'v1')).toBe(digest);
       await stranger.out('oras', ['pull', HTTP, '-o', stranger.path('pulled'), at('files:v1')]);
       for (const name of ['one.txt', 'two.txt'])
         expect(readFileSync(stranger.path(`pulled/${name}`), 'utf8')).toBe(`${name} of ours`);
@@ -66,7 +65,7 @@ export function orasScenario(setup: Setup, without = false): void {
       expect(found.map((one) => one.digest).toSorted()).toEqual([signature, note].toSorted());
       expect(found.find((one) => one.digest === signature)?.referrers).toMatchObject([{ digest: onSignature }]);
       expect(await discover('subject:v1', '--artifact-type', NOTE)).toMatchObject([{ digest: note, artifactType: NOTE }]);
-      expect(await rig.tags('bob/subject')).toEqual(['v1']);
+      expect(await rig.tags('oras/subject')).toEqual(['v1']);
       await oras('manifest', 'delete', HTTP, '-f', at(`subject@${note}`));
       expect(await discover('subject:v1', '--artifact-type', NOTE)).toEqual([]);
     });
@@ -75,15 +74,15 @@ export function orasScenario(setup: Setup, without = false): void {
       const digest = await push('origin:v1');
       await oras('attach', HTTP, at('origin:v1'), '--artifact-type', SIGNATURE, 'two.txt');
       await oras('cp', '-r', '--from-plain-http', '--to-plain-http', at('origin:v1'), at('copy:v1'));
-      expect(await rig.digest('bob/copy', 'v1')).toBe(digest);
+      expect(await rig.digest('oras/copy', 'v1')).toBe(digest);
       expect(await discover('copy:v1')).toMatchObject([{ artifactType: SIGNATURE }]);
       const index = makeIndex([await makeImage(), await makeImage({ architecture: 'arm64' })]);
       const layout = writeLayout(bob.path('layout'), { v1: index });
       await oras('cp', '-r', '--from-oci-layout', `${layout}:v1`, '--to-plain-http', at('many:v1'));
-      expect(await rig.digest('bob/many', 'v1')).toBe(index.digest);
+      expect(await rig.digest('oras/many', 'v1')).toBe(index.digest);
       const arm = await oras('resolve', HTTP, '--platform', 'linux/arm64', at('many:v1'));
       await oras('manifest', 'index', 'create', HTTP, at('many:arm'), arm.trim());
-      expect(await rig.tags('bob/many')).toEqual(['arm', 'v1']);
+      expect(await rig.tags('oras/many')).toEqual(['arm', 'v1']);
     });
 
     it('oci 42: lists tags and repositories, moves a tag, deletes a manifest', async () => {
@@ -94,10 +93,10 @@ export function orasScenario(setup: Setup, without = false): void {
       await oras('tag', HTTP, at('listed:v1'), 'latest', 'stable');
       await oras('tag', HTTP, at('listed:v2'), 'latest');
       expect(lines(await oras('repo', 'tags', HTTP, at('listed')))).toEqual(['latest', 'stable', 'v1', 'v2']);
-      expect(await rig.digest('bob/listed', 'latest')).toBe(second);
-      expect(lines(await oras('repo', 'ls', HTTP, rig.host))).toContain('bob/listed');
+      expect(await rig.digest('oras/listed', 'latest')).toBe(second);
+      expect(lines(await oras('repo', 'ls', HTTP, rig.host))).toContain('oras/listed');
       await oras('manifest', 'delete', HTTP, '-f', at('listed:v2'));
-      expect(await rig.tags('bob/listed')).toEqual(['stable', 'v1']);
+      expect(await rig.tags('oras/listed')).toEqual(['stable', 'v1']);
     });
 
     it('oci 42: pushes, fetches and deletes a blob; backs up and restores', async () => {
@@ -123,7 +122,7 @@ export function orasScenario(setup: Setup, without = false): void {
       expect(await reader.fails('oras', attempt)).toContain('denied: ');
       const wrong = ['login', rig.host, HTTP, '-u', 'bob', '--password-stdin'];
       expect(await reader.fails('oras', wrong, { input: 'wrong' })).toContain('unauthorized: The credentials are not valid');
-      expect(await rig.tags('bob/denied')).toBeUndefined();
+      expect(await rig.tags('oras/denied')).toBeUndefined();
       await reader.out('oras', ['logout', rig.host]);
       expect(await reader.fails('oras', attempt)).toContain('401: Unauthorized');
       await login(reader, PASSWORD);

@@ -70,3 +70,25 @@ export async function startOciRig(setup: Setup, args: readonly string[] = []): P
     throw error;
   }
 }
+
+/** What a scenario asks of its surroundings. Each keeps to repositories of its own. */
+export interface OciSetup {
+  readonly title: string;
+  start(): Promise<OciRig>;
+}
+
+/** A registry for one scenario, which anyone may read. */
+export const onItsOwn = (setup: Setup): OciSetup => ({ title: setup.title, start: () => startOciRig(setup, ANYONE_READS) });
+
+/** One registry for several scenarios: to start it takes longer than to use it. */
+export function shared(setup: Setup): OciSetup & { stop(): Promise<void> } {
+  let rig: Promise<OciRig> | undefined;
+  return {
+    title: setup.title,
+    start: async () => {
+      rig ??= startOciRig(setup, ANYONE_READS);
+      return { ...(await rig), stop: async () => undefined };
+    },
+    stop: async () => (await rig)?.stop(),
+  };
+}

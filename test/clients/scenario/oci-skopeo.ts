@@ -3,8 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeImage, makeIndex, writeLayout } from '../oci-image.js';
 import type { OciMachine, OciRun } from '../oci-machine.js';
 import { lacksOci } from '../programs.js';
-import type { Setup } from '../setups.js';
-import { ANYONE_READS, type OciRig, PASSWORD, START_MS, startOciRig } from './oci-rig.js';
+import { type OciRig, type OciSetup, PASSWORD, START_MS } from './oci-rig.js';
 import { requestsDuring } from './rig.js';
 
 // Its cache of what lies where is below /var/lib for root, and below the home for everybody else.
@@ -13,13 +12,13 @@ const FROM = '--src-tls-verify=false';
 const TO = '--dest-tls-verify=false';
 const ON = '--tls-verify=false';
 
-export function skopeoScenario(setup: Setup, without = false): void {
+export function skopeoScenario(setup: OciSetup, without = false): void {
   describe.skipIf(without || lacksOci('skopeo'))(`skopeo against ${setup.title}`, { timeout: 120_000 }, () => {
     let rig: OciRig;
     let bob: OciMachine;
     let stranger: OciMachine;
     beforeAll(async () => {
-      rig = await startOciRig(setup, ANYONE_READS);
+      rig = await setup.start();
       [bob, stranger] = [rig.machine(), rig.machine()];
       await ok(bob, ['login', ON, '-u', 'bob', '--password-stdin', rig.host], rig.token);
     }, START_MS);
@@ -29,7 +28,7 @@ export function skopeoScenario(setup: Setup, without = false): void {
       machine.out('skopeo', ['--insecure-policy', ...args], { ...OWN_CACHE, input });
     const fails = (machine: OciMachine, args: readonly string[], input = ''): Promise<string> =>
       machine.fails('skopeo', ['--insecure-policy', ...args], { ...OWN_CACHE, input });
-    const at = (reference: string): string => `docker://${rig.host}/bob/${reference}`;
+    const at = (reference: string): string => `docker://${rig.host}/skopeo/${reference}`;
 
     it('oci 42: logs in by token or password and out; a wrong password is told as one', async () => {
       const machine = rig.machine();
@@ -43,7 +42,7 @@ export function skopeoScenario(setup: Setup, without = false): void {
       const image = await makeImage({ layers: ['first', Buffer.alloc(200_000, 'x')] });
       const layout = writeLayout(bob.path('one'), { v1: image });
       await ok(bob, ['copy', TO, `oci:${layout}:v1`, at('one:v1')]);
-      expect(await rig.digest('bob/one', 'v1')).toBe(image.digest);
+      expect(await rig.digest('skopeo/one', 'v1')).toBe(image.digest);
       await ok(stranger, ['copy', FROM, at('one:v1'), `dir:${stranger.path('one')}`]);
       expect(readFileSync(stranger.path('one/manifest.json'))).toEqual(image.manifest);
       for (const layer of image.layers)
@@ -57,10 +56,10 @@ export function skopeoScenario(setup: Setup, without = false): void {
       await ok(bob, ['copy', '--all', FROM, at('many:v1'), `dir:${bob.path('many-back')}`]);
       expect(readFileSync(bob.path('many-back/manifest.json'))).toEqual(index.manifest);
       const requests = await requestsDuring(rig.site, () => ok(bob, ['copy', '--all', FROM, TO, at('many:v1'), at('more:v1')]));
-      expect(await rig.digest('bob/more', 'v1')).toBe(index.digest);
+      expect(await rig.digest('skopeo/more', 'v1')).toBe(index.digest);
       for (const digest of index.blobs.keys())
         if (digest !== index.digest && !index.manifest.includes(digest))
-          expect(await rig.content(`bob/more/blobs/${digest}`)).toEqual(index.blobs.get(digest));
+          expect(await rig.content(`skopeo/more/blobs/${digest}`)).toEqual(index.blobs.get(digest));
       const mounts = requests.filter(({ route, status }) => route === 'upload-start' && status === 201);
       expect(mounts.length).toBeGreaterThanOrEqual(2);
     });
@@ -85,9 +84,9 @@ export function skopeoScenario(setup: Setup, without = false): void {
       });
       expect(JSON.parse(await ok(stranger, ['list-tags', ON, at('synced')]))).toMatchObject({ Tags: ['one', 'two'] });
       const folder = bob.path('sync');
-      await ok(bob, ['sync', FROM, '--src', 'docker', '--dest', 'dir', `${rig.host}/bob/synced`, folder]);
-      await ok(bob, ['sync', TO, '--src', 'dir', '--dest', 'docker', folder, `${rig.host}/bob/again`]);
-      expect(await rig.digest('bob/again/synced', 'two')).toBe(two.digest);
+      await ok(bob, ['sync', FROM, '--src', 'docker', '--dest', 'dir', `${rig.host}/skopeo/synced`, folder]);
+      await ok(bob, ['sync', TO, '--src', 'dir', '--dest', 'docker', folder, `${rig.host}/skopeo/again`]);
+      expect(await rig.digest('skopeo/again/synced', 'two')).toBe(two.digest);
     });
 
     it('oci 42: deletes by tag what the tag names, with every tag of it', async () => {
@@ -100,8 +99,8 @@ export function skopeoScenario(setup: Setup, without = false): void {
       ])
         await ok(bob, ['copy', TO, `oci:${layout}:${from}`, at(`gone:${to}`)]);
       await ok(bob, ['delete', ON, at('gone:v1')]);
-      expect(await rig.tags('bob/gone')).toEqual(['v2']);
-      expect(await rig.digest('bob/gone', image.digest)).toBeUndefined();
+      expect(await rig.tags('skopeo/gone')).toEqual(['v2']);
+      expect(await rig.digest('skopeo/gone', image.digest)).toBeUndefined();
       expect(await fails(stranger, ['inspect', ON, at('gone:latest')])).toContain('manifest unknown');
     });
 
@@ -111,7 +110,7 @@ export function skopeoScenario(setup: Setup, without = false): void {
       expect(await fails(stranger, push)).toMatch(/unauthorized|authentication required/);
       expect(await fails(stranger, [...push, '--dest-creds', 'bob:wrong'])).toContain('invalid username/password');
       expect(await fails(stranger, [...push, '--dest-creds', `bob:${rig.reader}`])).toMatch(/denied/);
-      expect(await rig.tags('bob/denied')).toBeUndefined();
+      expect(await rig.tags('skopeo/denied')).toBeUndefined();
     });
   });
 }
