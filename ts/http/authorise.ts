@@ -65,7 +65,8 @@ function permitted(
 ): boolean | Promise<boolean> {
   const { principal, enforceOwners } = caller;
   const standing = { principal, granted, anonymousRead, enforceOwners };
-  if (principal && caller.rights && asksRights(actions, rule)) return within(caller, name, standing, actions, rule, listed);
+  if (principal && caller.rights && asksRights(principal, actions, rule))
+    return within(caller, name, standing, actions, rule, listed);
   return actions.some((action) => permits(standing, action, rule));
 }
 

@@ -41,9 +41,9 @@ export function permits(standing: Standing, action: Action, rule: Ruled | undefi
   return rights === undefined && (rule === undefined || rule.owners.length === 0);
 }
 
-/** Must `permits` be told the organisation's rights? Reading what is public never depends on them. */
-export const asksRights = (actions: readonly Action[], rule: Ruled | undefined): boolean =>
-  rule?.visibility === 'restricted' || actions.some((action) => action !== 'read');
+/** Must `permits` be told the organisation's rights? Reading what is public, or one's own, never depends on them. */
+export const asksRights = (principal: Principal, actions: readonly Action[], rule: Ruled | undefined): boolean =>
+  actions.some((action) => action !== 'read') || (rule?.visibility === 'restricted' && !rule.owners.includes(principal.userId));
 
 /** Grants of `permits` for reading a restricted package in the scope of an organisation. */
 export const READ_RESTRICTED: readonly Action[] = ['read', 'admin'];
