@@ -174,6 +174,7 @@ export class Images {
         packages: [handle],
         package: handle,
         neighbours: [],
+        progress: () => undefined,
         listing: () => Promise.reject(new Error('no lists here')),
       });
       return reply.type === 'redirect' ? 307 : reply.status;

@@ -167,6 +167,10 @@ class HandlerCall implements AnyCall {
     this.#entry = known.entry;
   }
 
+  progress(): void {
+    this.#exchange.lifetime.touch();
+  }
+
   get neighbours(): readonly NamedListing[] {
     return neighboursOf(this.#exchange);
   }

@@ -65,6 +65,8 @@ export interface Call<V, B, S extends Ruled> {
   readonly packages: readonly PackageHandle<S>[];
   /** The first of them; throws where the route names none. */
   readonly package: PackageHandle<S>;
+  /** Work of ours on this request goes on: its time, in which something has to move, begins anew. */
+  progress(): void;
   /** Lists what this caller may read, fresh. */
   listing(): Promise<Listing>;
 }

@@ -75,10 +75,15 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
     return key === undefined ? undefined : { key, size: file.size, digests: file.digests };
   }
 
-  async compose(action: Action, pieces: readonly Piece[], digests: Digests): Promise<UploadedObject | undefined> {
+  async compose(
+    action: Action,
+    pieces: readonly Piece[],
+    digests: Digests,
+    onProgress?: () => void,
+  ): Promise<UploadedObject | undefined> {
     await this.require(action);
     const { objects, id } = this.parts;
-    const key = await objects.compose(pieces, id, packageKey(this.name), this.caller.signal);
+    const key = await objects.compose(pieces, id, packageKey(this.name), { signal: this.caller.signal, onProgress });
     return key === undefined ? undefined : { key, size: pieces.reduce((sum, { size }) => sum + size, 0), digests };
   }
 

@@ -85,7 +85,12 @@ export interface PackageHandle<S extends Ruled> {
    * Joins objects of this package, in this order, to a new one, without moving their bytes through here where the store can. `digests`: of all the bytes,
    * as they were computed while the pieces came. Undefined: a piece is gone.
    */
-  compose(action: Action, pieces: readonly Piece[], digests: Digests): Promise<UploadedObject | undefined>;
+  compose(
+    action: Action,
+    pieces: readonly Piece[],
+    digests: Digests,
+    onProgress?: () => void,
+  ): Promise<UploadedObject | undefined>;
   /** Stored bytes that will not be named after all. Never throws. */
   discard(objects: readonly UploadedObject[]): Promise<void>;
   /** Commits, owners and visibility checked again against each state met. */

@@ -172,13 +172,13 @@ export class UploadSession {
    */
   async append(
     body: AsyncIterable<Uint8Array>,
-    { start, length, whole = false, algorithms = [], store, discard }: AppendOptions,
+    { start, length, whole = false, algorithms = [], store, discard, onProgress }: AppendOptions,
   ): Promise<UploadState> {
     const { offset, chunks } = this.state;
     const { maxPieces = MAX_PIECES } = this.options;
     if (start !== undefined && start !== offset) throw new OutOfOrder(offset);
     if (chunks.length >= maxPieces) throw new RegistryError('too_large', `more than ${maxPieces} pieces: send larger ones`);
-    const hasher = offset === 0 ? new Hasher([...this.state.algorithms, ...algorithms]) : await this.hasherAt(offset);
+    const hasher = offset === 0 ? new Hasher([...this.state.algorithms, ...algorithms]) : await this.hasherAt(offset, onProgress);
     const cut = new CutBody(body, length);
     const stored = await store(cut, hasher, new AbortController().signal);
     const keep = cut.failure === undefined || (cut.keeps && !whole);
@@ -245,20 +245,25 @@ export class UploadSession {
   }
 
   /** Of all bytes, by an algorithm that was not computed while they came. */
-  async digest(algorithm: DigestAlgorithm): Promise<string | undefined> {
-    const hasher = new Hasher([algorithm]);
-    for await (const chunk of this.bytes(this.state.chunks)) hasher.update(chunk);
-    const digests: Digests = hasher.digests();
+  async digest(algorithm: DigestAlgorithm, onProgress?: () => void): Promise<string | undefined> {
+    const digests: Digests = (await this.hashed([algorithm], onProgress)).digests();
     return digests[algorithm];
   }
 
-  private async hasherAt(offset: number): Promise<Hasher> {
+  private async hashed(algorithms: readonly DigestAlgorithm[], onProgress?: () => void): Promise<Hasher> {
+    const hasher = new Hasher(algorithms);
+    for await (const chunk of this.bytes(this.state.chunks)) {
+      hasher.update(chunk);
+      onProgress?.();
+    }
+    return hasher;
+  }
+
+  private async hasherAt(offset: number, onProgress?: () => void): Promise<Hasher> {
     const { live } = this.shared;
     this.shared.live = undefined;
     if (live?.offset === offset) return live.hasher;
-    const hasher = new Hasher(this.state.algorithms);
-    for await (const chunk of this.bytes(this.state.chunks)) hasher.update(chunk);
-    return hasher;
+    return this.hashed(this.state.algorithms, onProgress);
   }
 
   /** What `work` has read and written counts only if entry 0 stands afterwards: it is removed first, so until then nothing was. Else `NoSession`. */
@@ -309,4 +314,6 @@ export interface AppendOptions {
   readonly algorithms?: readonly DigestAlgorithm[];
   readonly store: StoreChunk;
   readonly discard: (object: UploadedObject) => Promise<void>;
+  /** Called as what has come before is read again, where this instance has not seen it come. */
+  readonly onProgress?: () => void;
 }

@@ -1,4 +1,12 @@
-import { type CallOptions, isComposing, isCopying, type ObjectInfo, type Piece, type StorageDriver } from './driver.js';
+import {
+  type CallOptions,
+  type ComposeOptions,
+  isComposing,
+  isCopying,
+  type ObjectInfo,
+  type Piece,
+  type StorageDriver,
+} from './driver.js';
 import { StorageError } from './storage-error.js';
 
 export interface WholeObject extends ObjectInfo {
@@ -27,7 +35,7 @@ export async function composeObjects(
   driver: StorageDriver,
   pieces: readonly Piece[],
   to: string,
-  options: CallOptions = {},
+  options: ComposeOptions = {},
 ): Promise<'written' | 'absent'> {
   return isComposing(driver) ? driver.compose(pieces, to, options) : composeByStream(driver, pieces, to, options);
 }
@@ -37,20 +45,23 @@ export async function composeByStream(
   driver: StorageDriver,
   pieces: readonly Piece[],
   to: string,
-  options: CallOptions = {},
+  options: ComposeOptions = {},
 ): Promise<'written' | 'absent'> {
+  const { signal } = options;
   const gone = new Error('a piece is not there');
   async function* bytes(): AsyncGenerator<Uint8Array> {
     for (const { key, size } of pieces) {
-      const stored = await driver.read(key, options);
+      const stored = await driver.read(key, { signal });
       if (!stored) throw gone;
       if (stored.size !== size) throw wrongLength(key, size);
-      if (stored.body instanceof Uint8Array) yield stored.body;
-      else yield* stored.body;
+      for await (const chunk of stored.body instanceof Uint8Array ? [stored.body] : stored.body) {
+        options.onProgress?.();
+        yield chunk;
+      }
     }
   }
   try {
-    await driver.write(to, bytes(), options);
+    await driver.write(to, bytes(), { signal });
     return 'written';
   } catch (error) {
     if (error === gone) return 'absent';

@@ -4,7 +4,7 @@ import { Hasher } from '../lib/digest.js';
 import { randomId } from '../lib/ids.js';
 import { composeObjects, copyObject } from './abilities.js';
 import { BodySource } from './body-source.js';
-import type { Piece, StorageDriver, StoredObject, WriteBody } from './driver.js';
+import type { ComposeOptions, Piece, StorageDriver, StoredObject, WriteBody } from './driver.js';
 import { objectKey } from './key.js';
 import { type ObjectStore, ObjectTooLarge, type PutOptions, type PutResult } from './object-store.js';
 import { StorageError } from './storage-error.js';
@@ -64,13 +64,18 @@ export class DriverObjectStore implements ObjectStore {
     return (await copyObject(this.driver, key, copy, { signal })) === 'written' ? copy : undefined;
   }
 
-  async compose(pieces: readonly Piece[], repository: string, pkg: string, signal?: AbortSignal): Promise<string | undefined> {
+  async compose(
+    pieces: readonly Piece[],
+    repository: string,
+    pkg: string,
+    options: ComposeOptions = {},
+  ): Promise<string | undefined> {
     const whole = objectKey(repository, pkg, this.runtime.clock.now(), randomId(this.runtime.random));
     const [first, ...others] = pieces;
     const done =
       first && others.length === 0
-        ? await copyObject(this.driver, first.key, whole, { signal })
-        : await composeObjects(this.driver, pieces, whole, { signal });
+        ? await copyObject(this.driver, first.key, whole, { signal: options.signal })
+        : await composeObjects(this.driver, pieces, whole, options);
     return done === 'written' ? whole : undefined;
   }
 

@@ -1,6 +1,6 @@
 import type { ByteRange } from '../lib/content.js';
 import type { DigestAlgorithm, Digests, Hasher } from '../lib/digest.js';
-import type { Piece, StoredObject, WriteBody } from './driver.js';
+import type { ComposeOptions, Piece, StoredObject, WriteBody } from './driver.js';
 
 export interface PutOptions {
   readonly digests?: readonly DigestAlgorithm[];
@@ -35,6 +35,6 @@ export interface ObjectStore {
   /** Copies to a fresh key of `pkg`, also from another package. Undefined: the source is gone. */
   copyTo(key: string, repository: string, pkg: string, signal?: AbortSignal): Promise<string | undefined>;
   /** Joins objects to a fresh one of `pkg`. Undefined: one of them is gone. Throws a StorageError `corrupt` when one has not its size. */
-  compose(pieces: readonly Piece[], repository: string, pkg: string, signal?: AbortSignal): Promise<string | undefined>;
+  compose(pieces: readonly Piece[], repository: string, pkg: string, options?: ComposeOptions): Promise<string | undefined>;
   delete(keys: readonly string[]): Promise<void>;
 }

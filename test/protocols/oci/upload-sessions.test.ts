@@ -2,10 +2,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { systemRuntime } from '../../../ts/lib/clock.js';
 import { UploadSessions } from '../../../ts/packages/upload-session.js';
 import { checked } from '../../../ts/storage/checked-driver.js';
-import type { StorageDriver } from '../../../ts/storage/driver.js';
+import type { ComposeOptions, Piece, StorageDriver } from '../../../ts/storage/driver.js';
 import { DriverObjectStore } from '../../../ts/storage/driver-object-store.js';
 import { MemoryDriver } from '../../../ts/storage/drivers/memory.js';
 import { FaultyDriver } from '../../../ts/testing/faulty-driver.js';
+import { Gate } from '../../../ts/testing/gate.js';
+import { ManualClock, settle } from '../../http/manual-clock.js';
 import { lacksVersitygw } from '../../servers/binaries.js';
 import { driverFor } from '../../servers/s3-driver.js';
 import { type RunningS3, startVersitygw } from '../../servers/versitygw.js';
@@ -188,6 +190,56 @@ describe('a session that is gone', () => {
   });
 });
 
+describe('work that takes its time', () => {
+  const minutes = async (clock: ManualClock, count: number): Promise<void> => {
+    for (let minute = 0; minute < count; minute++) {
+      await settle();
+      clock.advance(50_000);
+    }
+  };
+
+  it('S12: a PATCH that waits for its turn is not taken for one whose sender is silent', async () => {
+    const clock = new ManualClock();
+    const gate = new Gate();
+    const driver = new FaultyDriver(new MemoryDriver());
+    const write = driver.write.bind(driver);
+    driver.write = async (key, body, options) => {
+      if (key.startsWith('objects/')) await gate.passage();
+      return write(key, body, options);
+    };
+    const oci = await registry({ driver, runtime: { clock, random: systemRuntime.random } });
+    const location = await open(oci);
+    gate.shut();
+    const sent = oci.request('PATCH', location, { body: new Blob([WHOLE]).stream() });
+    await minutes(clock, 1);
+    gate.open();
+    expect((await sent).status).toBe(202);
+    expect((await finish(oci, location, DIGEST)).status).toBe(201);
+    await oci.close();
+  });
+
+  it('oci 43: a PUT goes on as long as its pieces are read or joined', async () => {
+    const clock = new ManualClock();
+    const inner = new MemoryDriver();
+    const slow = {
+      compose: async (pieces: readonly Piece[], to: string, options: ComposeOptions = {}) => {
+        for (let part = 0; part < 30; part++) {
+          await minutes(clock, 1);
+          options.onProgress?.();
+        }
+        return inner.compose(pieces, to);
+      },
+    };
+    const driver: StorageDriver = Object.assign(new FaultyDriver(inner), slow);
+    const oci = await registry({ driver, runtime: { clock, random: systemRuntime.random } });
+    const location = await open(oci);
+    await send([oci], location, PIECES);
+    expect((await finish(oci, location, DIGEST)).status).toBe(201);
+    expect((await got(oci, DIGEST)).bytes.equals(WHOLE)).toBe(true);
+    await oci.close();
+  });
+});
+
 describe.skipIf(lacksVersitygw('1.8.0'))('on a bucket', () => {
   let server: RunningS3;
   beforeAll(async () => {
@@ -207,7 +259,7 @@ describe.skipIf(lacksVersitygw('1.8.0'))('on a bucket', () => {
     const MIB = 1024 ** 2;
     const pieces = [6 * MIB, 3, 7 * MIB, MIB, MIB, 9 * MIB].map((size, n) => Buffer.alloc(size, `piece ${n}, `));
     const whole = Buffer.concat(pieces);
-    for (const algorithm of ['sha256', 'sha512'] as const) {
+    for (const algorithm of process.env['REQUIRE_CLIENTS'] ? (['sha256', 'sha512'] as const) : (['sha512'] as const)) {
       const location = await open(first, asked);
       await send([first, second], location, pieces, asked);
       const digest = digestOf(whole, algorithm);

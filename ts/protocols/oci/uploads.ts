@@ -19,6 +19,9 @@ type Handle = PackageHandle<OciState>;
 type StartCall = Call<{ readonly name: string }, RequestBody, OciState>;
 type SessionCall<B> = Call<{ readonly name: string; readonly id: string }, B, OciState>;
 
+/** A call of which the work may take long. */
+type Working = Pick<SessionCall<unknown>, 'package' | 'progress'>;
+
 /** Bytes that a blob may have. */
 export const MAX_BLOB = 2 ** 40;
 
@@ -93,8 +96,8 @@ export class Uploads {
     const state = (await this.repeated(call, session, chunk, digest))
       ? session.state
       : await this.taken(call, session, chunk, digest);
-    const digests = await this.proved(call.package, session, state, digest);
-    const object = await this.joined(call.package, session, state, digests);
+    const digests = await this.proved(call, session, state, digest);
+    const object = await this.joined(call, session, state, digests);
     await this.commit(call.package, digest, object, actorOf(call)).catch(async (error: unknown) => {
       // refused for good: nobody will finish this one
       if (error instanceof RegistryError && error.kind === 'forbidden') await this.over(call.package, session, state);
@@ -143,30 +146,32 @@ export class Uploads {
         ...(extra ? { algorithms: extra } : {}),
         store: (body, hasher, signal) => handle.upload('create', body, { max: MAX_BLOB - offset, hasher, signal }),
         discard: (object) => handle.discard([object]),
+        onProgress: () => call.progress(),
       }),
     );
   }
 
   /** Digests of all the bytes, the announced one among them; throws when it is another. */
-  private async proved(handle: Handle, session: UploadSession, state: UploadState, { algorithm, hex }: Digest): Promise<Digests> {
+  private async proved(call: Working, session: UploadSession, state: UploadState, { algorithm, hex }: Digest): Promise<Digests> {
     const digests = state.digests ?? new Hasher([algorithm]).digests();
-    const known = digests[algorithm] ?? (await this.known(() => session.digest(algorithm)));
+    const known = digests[algorithm] ?? (await this.known(() => session.digest(algorithm, () => call.progress())));
     if (known === hex) return { ...digests, [algorithm]: known };
     // the session is no good any more, unless somebody has just ended it, or is about to
     await this.known(() => session.cancel());
-    await this.discard(handle, session.state.chunks);
+    await this.discard(call.package, session.state.chunks);
     throw digestInvalid('the bytes do not have this digest');
   }
 
   /** One object with all the bytes, nobody else's to name: a single piece itself, or all of them joined. */
-  private async joined(handle: Handle, session: UploadSession, state: UploadState, digests: Digests): Promise<UploadedObject> {
+  private async joined(call: Working, session: UploadSession, state: UploadState, digests: Digests): Promise<UploadedObject> {
+    const handle = call.package;
     const sealed = await this.known(() => session.seal(state));
     const { chunks, offset } = state;
     const [first, ...others] = chunks;
     if (!first) return { ...(await handle.upload('create', new Uint8Array(0), { max: 0 })), digests };
     if (others.length === 0 && sealed === 'first') return { key: first.key, size: offset, digests };
     const pieces = chunks.map(({ key, length }) => ({ key, size: length }));
-    const object = await handle.compose('create', pieces, digests);
+    const object = await handle.compose('create', pieces, digests, () => call.progress());
     // another one who finishes has been faster
     if (!object) throw uploadUnknown();
     return object;

@@ -3,7 +3,7 @@ import { copyFile, type FileHandle, open, rename, stat, unlink } from 'node:fs/p
 import { join } from 'node:path';
 import type { Random } from '../../lib/clock.js';
 import { aborted } from '../body-source.js';
-import type { Piece } from '../driver.js';
+import type { ComposeOptions, Piece } from '../driver.js';
 import { StorageError } from '../storage-error.js';
 import { isAbsent, toStorageError } from './filesystem-errors.js';
 import { type Folders, parentOf, temporaryName } from './filesystem-folders.js';
@@ -11,11 +11,10 @@ import { type Folders, parentOf, temporaryName } from './filesystem-folders.js';
 /** Larger buffers are no faster, and this one is all the memory that joining takes. */
 const BUFFER_BYTES = 1_024 * 1_024;
 
-export interface ComposeJob {
+export interface ComposeJob extends ComposeOptions {
   readonly folders: Folders;
   readonly random: Random;
   readonly durable: boolean;
-  readonly signal: AbortSignal | undefined;
 }
 
 /** Joins files in a temporary one beside `to`, which then takes that name. Node has no call that appends below the file system's own. */
@@ -96,11 +95,12 @@ async function openPiece(folders: Folders, { key, size }: Piece): Promise<FileHa
 }
 
 async function append(job: ComposeJob, source: FileHandle, file: FileHandle, from: number, buffer: Buffer): Promise<void> {
-  const { signal } = job;
+  const { signal, onProgress } = job;
   for (let at = 0; ; ) {
     if (signal?.aborted) throw aborted(signal);
     const { bytesRead } = await source.read(buffer, 0, buffer.byteLength, at);
     if (bytesRead === 0) return;
+    onProgress?.();
     for (let done = 0; done < bytesRead; ) {
       const { bytesWritten } = await file.write(buffer, done, bytesRead - done, from + at + done);
       done += bytesWritten;

@@ -5,6 +5,7 @@ import { type Runtime, systemRuntime } from '../../lib/clock.js';
 import { aborted } from '../body-source.js';
 import type {
   CallOptions,
+  ComposeOptions,
   ComposingDriver,
   CopyingDriver,
   ListOptions,
@@ -99,9 +100,9 @@ export class FilesystemDriver implements CopyingDriver, ComposingDriver, Synchro
     }
   }
 
-  compose(pieces: readonly Piece[], to: string, options: CallOptions = {}): Promise<'written' | 'absent'> {
+  compose(pieces: readonly Piece[], to: string, options: ComposeOptions = {}): Promise<'written' | 'absent'> {
     const { folders, durable } = this;
-    return composeFiles({ folders, random: this.runtime.random, durable, signal: options.signal }, pieces, to);
+    return composeFiles({ folders, random: this.runtime.random, durable, ...options }, pieces, to);
   }
 
   async delete(keys: readonly string[], options: CallOptions = {}): Promise<void> {

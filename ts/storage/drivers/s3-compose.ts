@@ -16,6 +16,7 @@ export interface ComposeTarget extends UploadTarget {
   /** The configured prefix. */
   readonly prefix: string;
   readonly maxCopy: number | undefined;
+  readonly onProgress?: (() => void) | undefined;
   read(slice: Slice): Promise<StoredObject | undefined>;
 }
 
@@ -40,6 +41,7 @@ export async function composeObjects(target: ComposeTarget, pieces: readonly Pie
 async function lookAt(target: ComposeTarget, pieces: readonly Piece[]): Promise<void> {
   await eachOf(pieces, async ({ key, size }) => {
     const found = await head(target, target.prefix + key);
+    target.onProgress?.();
     if (!found) throw new PieceGone();
     if (found.size !== size) throw new StorageError('corrupt', `s3: ${key}: has not the size that it should have`);
   });
@@ -54,6 +56,7 @@ async function send(target: ComposeTarget, plan: ComposePlan, size: number): Pro
     const parts: CompletedPart[] = [];
     await eachOf(segments, async (segment, at) => {
       parts[at] = await sendSegment(target, id, segment, at + 1, buffer);
+      target.onProgress?.();
     });
     return { parts, size };
   });

@@ -4,6 +4,7 @@ import { type Runtime, systemRuntime } from '../../lib/clock.js';
 import { composeByStream } from '../abilities.js';
 import type {
   CallOptions,
+  ComposeOptions,
   ComposingDriver,
   CopyingDriver,
   ListedObject,
@@ -154,7 +155,7 @@ export class S3Driver implements CopyingDriver, ComposingDriver, ProbedDriver {
   }
 
   /** Server-side, but for pieces below 5 MiB; wholly through this process on a store that does not take parts of different sizes, or copies as parts. */
-  async compose(pieces: readonly Piece[], to: string, options: CallOptions = {}): Promise<'written' | 'absent'> {
+  async compose(pieces: readonly Piece[], to: string, options: ComposeOptions = {}): Promise<'written' | 'absent'> {
     if (!this.composes) return composeByStream(this, pieces, to, options);
     try {
       return await composeObjects(this.composing(`compose ${to}`, to, options), pieces);
@@ -201,14 +202,15 @@ export class S3Driver implements CopyingDriver, ComposingDriver, ProbedDriver {
     return { Bucket: this.options.bucket, Key: this.prefix + key };
   }
 
-  private composing(what: string, to: string, options: CallOptions): ComposeTarget {
+  private composing(what: string, to: string, { signal, onProgress }: ComposeOptions): ComposeTarget {
     const { partBudgets = processPartBudgets, maxSingleCopy } = this.options;
     return {
-      ...this.target(what, to, options),
+      ...this.target(what, to, { signal }),
+      onProgress,
       budgets: partBudgets,
       prefix: this.prefix,
       maxCopy: maxSingleCopy,
-      read: ({ key, start, length }) => this.read(key, { ...options, range: { start, end: start + length - 1 } }),
+      read: ({ key, start, length }) => this.read(key, { signal, range: { start, end: start + length - 1 } }),
     };
   }
 
