@@ -52,6 +52,11 @@ const CASES: readonly { readonly title: string; readonly part: Part; readonly wh
   },
 ];
 
+/** Who spells how has nothing to do with how a provider fails: everything with everything only where there is time. */
+const LONG = process.env['REQUIRE_CLIENTS'] === '1';
+if (!LONG) console.log('shortened: providers that fail are asked in one spelling; REQUIRE_CLIENTS=1 asks in four');
+const manySpellings = (title: string): boolean => !title.startsWith('hangs') && (LONG || title === 'obeys' || title === 'denies');
+
 describe.each([false, true])('A15: a provider of the application, anonymous reading: %s', (open) => {
   let stage: Stage & { close(): Promise<void> };
   let part: Part = {};
@@ -117,7 +122,7 @@ describe.each([false, true])('A15: a provider of the application, anonymous read
 
   it.each(CASES)('one that $title opens nothing that it should not', async ({ title, part: chosen, who }) => {
     const uses = USES.filter(({ id }) => !/account|organisation|star|owners/.test(`${NEEDS[id]} ${id}`));
-    const spellings = title.startsWith('hangs') ? SPELLINGS.slice(0, 1) : SPELLINGS.slice(0, 4);
+    const spellings = SPELLINGS.slice(0, manySpellings(title) ? 4 : 1);
     const matrix = new Matrix(stage, open, { uses, spellings });
     part = chosen;
     await matrix.all({ name: 'zoe', who, headers: { authorization: 'Bearer good' } });
