@@ -140,7 +140,7 @@ const finishing =
   });
 
 /** Pushes take many steps: by hand the schedules with one switch, and CI as many of those with two and three as there is time for. */
-const BOUNDS = process.env['REQUIRE_CLIENTS'] ? { preemptions: 3, schedules: 6_000 } : { preemptions: 1, schedules: 200 };
+const BOUNDS = process.env['REQUIRE_CLIENTS'] ? { preemptions: 3, schedules: 4_500 } : { preemptions: 1, schedules: 200 };
 
 checkScenario(collection, ['delete-before-drop', 'manifest-unchecked'], BOUNDS);
 checkScenario(grace, ['head-untouched', 'age-by-writer-clock'], BOUNDS);
