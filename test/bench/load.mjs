@@ -42,8 +42,9 @@ export class Client {
   }
 }
 
-function wrk(url, token, { connections, seconds }) {
+function wrk(url, token, { connections, seconds, accept }) {
   const headers = token === undefined ? [] : ['-H', `Authorization: Bearer ${token}`];
+  if (accept !== undefined) headers.push('-H', `Accept: ${accept}`);
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '20s', ...headers, url];
   return new Promise((resolve, reject) => {
     execFile('wrk', args, (error, out) => {
@@ -55,14 +56,15 @@ function wrk(url, token, { connections, seconds }) {
   });
 }
 
-async function own(url, token, { connections, seconds }) {
+async function own(url, token, { connections, seconds, accept }) {
   const { origin, pathname, search } = new URL(url);
   const client = new Client(origin, token);
   const until = Date.now() + seconds * 1000;
   let count = 0;
   await Promise.all(
     Array.from({ length: connections }, async () => {
-      for (; Date.now() < until; count += 1) await client.expect(200, 'GET', pathname + search);
+      for (; Date.now() < until; count += 1)
+        await client.expect(200, 'GET', pathname + search, { headers: accept === undefined ? {} : { accept } });
     }),
   );
   client.close();
@@ -70,11 +72,17 @@ async function own(url, token, { connections, seconds }) {
 }
 
 /** GETs one URL from several connections for some seconds. Requests per second, and the server's CPU microseconds for each. */
-export async function load(server, path, { connections = 16, seconds = 2 } = {}) {
+export async function load(server, path, { connections = 16, seconds = 2, accept } = {}) {
   const [wall, cpu] = [process.hrtime.bigint(), cpuOf(server.pids())];
-  const count = await (hasWrk() ? wrk : own)(server.base + path, server.token, { connections, seconds });
+  const count = await (hasWrk() ? wrk : own)(server.base + path, server.token, { connections, seconds, accept });
   const took = Number(process.hrtime.bigint() - wall) / 1e9;
   return { perSecond: count / took, cpu: ((cpuOf(server.pids()) - cpu) * 1000) / count };
+}
+
+/** Until a server has answered so many that its code is compiled as it stays: on a loaded machine that takes longer. Not counted. */
+export async function warmed(server, path, { enough = 20_000, rounds = 8, ...how } = {}) {
+  for (let seen = 0, round = 0; seen < enough && round < rounds; round += 1)
+    seen += (await load(server, path, how)).perSecond * (how.seconds ?? 2);
 }
 
 /** Downloads once over a bare socket, forgetting the bytes. GB/s, and the server's CPU milliseconds for each GB. */

@@ -116,7 +116,7 @@ async function manifests(table, { ours, docker }, { rounds, seconds }) {
   const path = `/v2/${NAME}/manifests/latest`;
   const tasks = Object.entries({ ours, docker }).map(([name, server]) => [
     name,
-    () => load({ ...server, base: server.origin }, path, { seconds }),
+    () => load({ ...server, base: server.origin }, path, { seconds, accept: MANIFEST }),
   ]);
   for (const [, task] of tasks) await task();
   const found = await interleaved(rounds, tasks);

@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { GIB, GROWING, HUGE, LARGE, SMALL } from './generate.mjs';
-import { Client, download, latency, load } from './load.mjs';
+import { Client, download, latency, load, warmed } from './load.mjs';
 import { digits, interleaved, pause, rssOf } from './measure.mjs';
 import { manifestOf, publishBody } from './package.mjs';
 import { fillVerdaccio, startEntrepot, startNginx, startVerdaccio } from './servers.mjs';
@@ -13,7 +13,7 @@ async function compare(table, what, servers, paths, { rounds, goals, ...how }) {
   const tasks = Object.entries(servers)
     .filter(([name, server]) => server && paths[name])
     .map(([name, server]) => [name, () => load(server, paths[name], how)]);
-  for (const [, task] of tasks) await task();
+  for (const [name] of tasks) await warmed(servers[name], paths[name], how);
   const found = await interleaved(rounds, tasks);
   for (const peer of ['verdaccio', 'nginx']) {
     if (!goals[peer]) continue;

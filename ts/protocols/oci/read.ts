@@ -29,6 +29,8 @@ export class Manifests {
   /** The very bytes that were pushed; `open` throws `internal` for any others. */
   content(handle: Handle, digest: string, manifest: Manifest): Content {
     const { mediaType, size } = manifest;
+    const kept = handle.gated ? undefined : this.kept.get(digest);
+    if (kept) return { size, mediaType, etag: digest, inMemory: true, open: async () => kept };
     return {
       size,
       mediaType,
