@@ -71,6 +71,28 @@ const SLOTS: readonly Sent[] = [
   { title: 'revocation in the house', method: 'DELETE', path: `/-/api/v1/tokens/${CANARY}`, headers: admin },
   { title: 'web login, page', path: `/npm/-/v1/login/${CANARY}` },
   { title: 'web login, done', path: `/npm/-/v1/done/${CANARY}` },
+  { title: 'one-time password by browser, page', path: `/npm/-/v1/confirm/${CANARY}` },
+  { title: 'one-time password by browser, done', path: `/npm/-/v1/confirmed/${CANARY}` },
+  {
+    title: 'one-time password by browser, confirmation',
+    method: 'POST',
+    path: '/npm/-/v1/confirm/junk',
+    body: `code=${CANARY}`,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  },
+  {
+    title: 'a first one-time password',
+    method: 'POST',
+    path: '/npm/-/npm/v1/user',
+    body: { tfa: [CANARY] },
+    headers: { ...json, ...admin },
+  },
+  {
+    title: 'an identity token',
+    method: 'POST',
+    path: '/-/npm/v1/oidc/token/exchange/package/sound',
+    headers: { authorization: `Bearer ${CANARY}` },
+  },
   {
     title: 'web login, confirmation',
     method: 'POST',
@@ -162,6 +184,7 @@ const ask = (url: string, { method = 'GET', path, headers = {}, body }: Sent): P
 
 it.each(['json', 'text'] as const)(
   'L1, INV11: a secret in any place is in no log line (%s), answer, hook or stored byte',
+  { timeout: 120_000 },
   async (logFormat) => {
     const driver = new SynchronousMemoryDriver();
     const heard: IStorageHookContext[] = [];
