@@ -20,20 +20,22 @@ const seen = ({ status, headers, text }: Answer, name: string): string => {
 
 type Stage = Pick<OciCast, 'house' | 'repositories' | 'fresh' | 'upload'>;
 
+/** Spellings of each question: all, the plain one, or that and another one in turn. */
+export type Extent = 'all' | 'two' | 'plain';
+
 /** Asks everything as one caller, and holds every answer against the oracle. */
 export class OciMatrix {
   readonly wrong: string[] = [];
   private readonly cast: Stage;
   private readonly open: boolean;
-  private readonly whole: boolean;
+  private readonly extent: Extent;
   private readonly uploads = new Map<string, string>();
   private turn = 0;
 
-  /** @param whole every spelling of everything; else two of each, in turn */
-  constructor(cast: Stage, open: boolean, whole: boolean) {
+  constructor(cast: Stage, open: boolean, extent: Extent) {
     this.cast = cast;
     this.open = open;
-    this.whole = whole;
+    this.extent = extent;
   }
 
   async all(character: Character, uses: readonly Use[] = USES): Promise<void> {
@@ -43,7 +45,8 @@ export class OciMatrix {
   }
 
   private spellings(): readonly Spelling[] {
-    if (this.whole) return SPELLINGS;
+    if (this.extent === 'all') return SPELLINGS;
+    if (this.extent === 'plain') return SPELLINGS.slice(0, 1);
     this.turn += 1;
     const other = SPELLINGS[1 + (this.turn % (SPELLINGS.length - 1))];
     return [SPELLINGS[0], other].filter((one) => one !== undefined);

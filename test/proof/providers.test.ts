@@ -1,56 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { IAuthProvider, IAuthToken } from '../../ts/auth/provider.js';
-import { type Runtime, systemRuntime } from '../../ts/lib/clock.js';
+import type { IAuthProvider } from '../../ts/auth/provider.js';
 import { at, documentOf } from './documents.js';
 import { openHouse } from './house.js';
 import { Matrix, type Stage, summary } from './matrix.js';
-import { NEEDS, type Standing, type Who } from './oracle.js';
+import { NEEDS, type Standing } from './oracle.js';
+import { CASES, hurried, type Part, token } from './provider-cases.js';
 import { SPELLINGS, USES } from './requests.js';
-
-/** Deadlines of seconds end in milliseconds. */
-const hurried: Runtime = {
-  ...systemRuntime,
-  clock: {
-    ...systemRuntime.clock,
-    after: (milliseconds, run) =>
-      systemRuntime.clock.after(milliseconds >= 5_000 && milliseconds < 10_000 ? 5 : milliseconds, run),
-    sleep: (milliseconds, signal) => systemRuntime.clock.sleep(Math.min(milliseconds, 5), signal),
-  },
-};
-
-const never = (): Promise<never> => new Promise(() => undefined);
-const fail = (): never => {
-  throw new Error('the directory is down: password=hunter2');
-};
-// biome-ignore lint/suspicious/noExplicitAny: a provider that lies answers what no type allows
-const lie = (value: unknown): any => value;
-
-type Part = Partial<Pick<IAuthProvider, 'validateToken' | 'authorize'>>;
-
-const token: IAuthToken = { userId: 'zoe', scopes: ['*:*:*:*'] };
-const DENIED: Who = { credentials: 'good' };
-const BAD: Who = { credentials: 'bad' };
-const CASES: readonly { readonly title: string; readonly part: Part; readonly who: Who }[] = [
-  { title: 'obeys', part: {}, who: { credentials: 'good', reads: true, writes: true, admin: true } },
-  { title: 'denies', part: { authorize: async () => false }, who: DENIED },
-  { title: 'throws when asked', part: { authorize: fail }, who: DENIED },
-  { title: 'rejects when asked', part: { authorize: async () => fail() }, who: DENIED },
-  { title: 'hangs when asked', part: { authorize: never }, who: DENIED },
-  { title: "says 'yes' when asked", part: { authorize: async () => lie('yes') }, who: DENIED },
-  { title: 'says 1 when asked', part: { authorize: () => lie(1) }, who: DENIED },
-  { title: 'says an object when asked', part: { authorize: async () => lie({ allowed: true }) }, who: DENIED },
-  { title: 'throws at the token', part: { validateToken: fail }, who: BAD },
-  { title: 'hangs at the token', part: { validateToken: never }, who: BAD },
-  { title: 'says true of the token', part: { validateToken: async () => lie(true) }, who: BAD },
-  { title: 'names no user', part: { validateToken: async () => lie({ scopes: ['*:*:*:*'] }) }, who: BAD },
-  { title: 'gives scopes that are no list', part: { validateToken: async () => lie({ userId: 'zoe', scopes: '*' }) }, who: BAD },
-  { title: 'gives a token that has expired', part: { validateToken: async () => ({ ...token, expiresAt: 1 }) }, who: BAD },
-  {
-    title: 'gives a token for another protocol',
-    part: { validateToken: async () => ({ ...token, protocol: 'cargo' }) },
-    who: BAD,
-  },
-];
 
 /** Who spells how has nothing to do with how a provider fails: everything with everything only where there is time. */
 const LONG = process.env['REQUIRE_CLIENTS'] === '1';
@@ -120,18 +75,22 @@ describe.each([false, true])('A15: a provider of the application, anonymous read
   });
   afterAll(() => stage.close());
 
-  it.each(CASES)('one that $title opens nothing that it should not', async ({ title, part: chosen, who }) => {
-    const uses = USES.filter(({ id }) => !/account|organisation|star|owners/.test(`${NEEDS[id]} ${id}`));
-    const spellings = SPELLINGS.slice(0, manySpellings(title) ? 4 : 1);
-    const matrix = new Matrix(stage, open, { uses, spellings });
-    part = chosen;
-    await matrix.all({ name: 'zoe', who, headers: { authorization: 'Bearer good' } });
-    part = {};
-    expect(matrix.wrong).toEqual([]);
-    const told = stage.house.faults.splice(0);
-    for (const { where } of told) expect(where).toMatch(/^auth provider/);
-    expect(told.length > 0).toBe(/throws|rejects|hangs|says|names|scopes/.test(title));
-  });
+  it.each(CASES)(
+    'one that $title opens nothing that it should not',
+    { timeout: 120_000 },
+    async ({ title, part: chosen, who }) => {
+      const uses = USES.filter(({ id }) => !/account|organisation|star|owners/.test(`${NEEDS[id]} ${id}`));
+      const spellings = SPELLINGS.slice(0, manySpellings(title) ? 4 : 1);
+      const matrix = new Matrix(stage, open, { uses, spellings });
+      part = chosen;
+      await matrix.all({ name: 'zoe', who, headers: { authorization: 'Bearer good' } });
+      part = {};
+      expect(matrix.wrong).toEqual([]);
+      const told = stage.house.faults.splice(0);
+      for (const { where } of told) expect(where).toMatch(/^auth provider/);
+      expect(told.length > 0).toBe(/throws|rejects|hangs|says|names|scopes/.test(title));
+    },
+  );
 });
 
 afterAll(() => {
