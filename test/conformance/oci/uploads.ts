@@ -72,15 +72,16 @@ interface Chunks {
 
 async function inChunks(talk: Talk, { name, digest, bytes, last }: Push, { parts, put, confused }: Chunks): Promise<Answered> {
   let location = await open(talk, name);
-  const length = Math.ceil(bytes.byteLength / parts);
+  // one byte would stand as `0-0`, like none
+  const length = Math.max(2, Math.ceil(bytes.byteLength / parts));
   const chunk = (from: number): Sent => ({
     body: bytes.subarray(from, from + length),
     headers: { ...OCTETS, 'content-range': `${from}-${Math.min(from + length, bytes.byteLength) - 1}` },
   });
   const isLast = (from: number): boolean => from + length >= bytes.byteLength;
   for (let from = 0; from < bytes.byteLength; from += length) {
-    if (confused) {
-      const wrong = from + length < bytes.byteLength ? from + length : 0;
+    const wrong = from + length < bytes.byteLength ? from + length : 0;
+    if (confused && wrong !== from) {
       const ends = put && isLast(wrong);
       await talk.ask(416, ends ? 'PUT' : 'PATCH', ends ? withDigest(location, digest) : location, chunk(wrong));
       const stands = await talk.ask(204, 'GET', location);
