@@ -81,11 +81,16 @@ async function expectSound(): Promise<void> {
   expect(door.faults).toEqual([]);
 }
 
+const INSIDES = [/\n {4}at /, /node_modules/, /node:internal/] as const;
+
 /** No answer is a failure of the server's, and none shows its insides. */
 async function expectHarmless(sent: Sent): Promise<number> {
   const { status, head, body } = await door.ask(sent);
   const said = `${JSON.stringify(sent).slice(0, 3_000)}\n${head}\n${body.toString('utf8', 0, 500)}`;
-  if (status >= 500 || /\n {4}at |node_modules|node:internal/.test(body.toString('latin1', 0, 20_000))) throw new Error(said);
+  const sentText = `${sent.target}${sent.headers?.join()}${Buffer.from((sent.body ?? '') as Uint8Array).toString('latin1')}`;
+  // Names that were sent may be told again.
+  const shown = INSIDES.filter((inside) => inside.test(body.toString('latin1', 0, 20_000)) && !inside.test(sentText));
+  if (status >= 500 || shown.length > 0) throw new Error(said);
   return status;
 }
 
