@@ -45,6 +45,21 @@ describe('ByteBudget', () => {
     await expect(budget.acquire(1, abort.signal)).rejects.toThrow('gone');
   });
 
+  it('tells who waits that the queue has moved, until it is their turn', async () => {
+    const budget = new ByteBudget(10);
+    const leases = [await budget.acquire(5), await budget.acquire(5)];
+    let moved = 0;
+    const last = budget.acquire(10, undefined, () => {
+      moved += 1;
+    });
+    expect(moved).toBe(0);
+    leases[0]?.release();
+    expect(moved).toBe(1);
+    leases[1]?.release();
+    (await last).release();
+    expect(moved).toBe(1);
+  });
+
   it('refuses what could never be granted', async () => {
     const budget = new ByteBudget(10);
     await expect(budget.acquire(11)).rejects.toThrow(RangeError);

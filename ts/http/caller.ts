@@ -14,7 +14,7 @@ export interface CallerFacts {
   readonly actor: IRequestActor | undefined;
   readonly address: string | undefined;
   readonly userAgent: string | undefined;
-  readonly lifetime: { readonly signal: AbortSignal };
+  readonly lifetime: { readonly signal: AbortSignal; touch(): void };
 }
 
 /** A caller whose grants are asked for once per request. */
@@ -35,6 +35,10 @@ export class RequestCaller implements Caller {
 
   get signal(): AbortSignal {
     return this.facts.lifetime.signal;
+  }
+
+  progress(): void {
+    this.facts.lifetime.touch();
   }
 
   granted(name: string, action: Action): Promise<boolean> {

@@ -6,6 +6,7 @@ export interface ByteLease {
 
 interface Waiter {
   readonly bytes: number;
+  readonly onMove: (() => void) | undefined;
   grant(): void;
 }
 
@@ -32,8 +33,11 @@ export class ByteBudget {
     return this.waiters.length;
   }
 
-  /** Waits for its turn. Rejects with the signal's reason, and with a RangeError when `bytes` could never be granted. */
-  acquire(bytes: number, signal?: AbortSignal): Promise<ByteLease> {
+  /**
+   * Waits for its turn; `onMove` is called whenever the queue ahead has moved meanwhile. Rejects with the signal's reason, and with a RangeError when `bytes`
+   * could never be granted.
+   */
+  acquire(bytes: number, signal?: AbortSignal, onMove?: () => void): Promise<ByteLease> {
     if (!Number.isSafeInteger(bytes) || bytes < 0 || bytes > this.capacity) {
       return Promise.reject(new RangeError(`${bytes} bytes do not fit a budget of ${this.capacity}`));
     }
@@ -48,6 +52,7 @@ export class ByteBudget {
       };
       const waiter: Waiter = {
         bytes,
+        onMove,
         grant: () => {
           signal?.removeEventListener('abort', onAbort);
           resolve(this.lease(bytes));
@@ -68,6 +73,7 @@ export class ByteBudget {
         held = false;
         this.free += bytes;
         this.grantNext();
+        for (const waiter of this.waiters) waiter.onMove?.();
       },
     };
   }

@@ -31,6 +31,7 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
   private readonly behind: boolean;
   /** The request has brought a right one-time password. */
   private confirmed = false;
+  private readonly onProgress = (): void => this.caller.progress?.();
 
   constructor(parts: RepositoryParts<S>, name: string, caller: Caller, snapshot: Snapshot<S>, purpose: 'read' | 'change') {
     this.parts = parts;
@@ -58,7 +59,9 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
     await this.require(action);
     const { max, digests = [], signal = this.caller.signal, hasher } = options;
     try {
-      const put = await this.parts.objects.put(this.parts.id, packageKey(this.name), body, { max, digests, signal, hasher });
+      const { onProgress } = this;
+      const how = { max, digests, signal, hasher, onProgress };
+      const put = await this.parts.objects.put(this.parts.id, packageKey(this.name), body, how);
       return { key: put.key, size: put.size, digests: put.digests };
     } catch (error) {
       if (error instanceof ObjectTooLarge) throw new RegistryError('too_large', `larger than ${max} bytes`, { cause: error });
@@ -75,15 +78,11 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
     return key === undefined ? undefined : { key, size: file.size, digests: file.digests };
   }
 
-  async compose(
-    action: Action,
-    pieces: readonly Piece[],
-    digests: Digests,
-    onProgress?: () => void,
-  ): Promise<UploadedObject | undefined> {
+  async compose(action: Action, pieces: readonly Piece[], digests: Digests): Promise<UploadedObject | undefined> {
     await this.require(action);
     const { objects, id } = this.parts;
-    const key = await objects.compose(pieces, id, packageKey(this.name), { signal: this.caller.signal, onProgress });
+    const how = { signal: this.caller.signal, onProgress: this.onProgress };
+    const key = await objects.compose(pieces, id, packageKey(this.name), how);
     return key === undefined ? undefined : { key, size: pieces.reduce((sum, { size }) => sum + size, 0), digests };
   }
 

@@ -85,12 +85,7 @@ export interface PackageHandle<S extends Ruled> {
    * Joins objects of this package, in this order, to a new one, without moving their bytes through here where the store can. `digests`: of all the bytes,
    * as they were computed while the pieces came. Undefined: a piece is gone.
    */
-  compose(
-    action: Action,
-    pieces: readonly Piece[],
-    digests: Digests,
-    onProgress?: () => void,
-  ): Promise<UploadedObject | undefined>;
+  compose(action: Action, pieces: readonly Piece[], digests: Digests): Promise<UploadedObject | undefined>;
   /** Stored bytes that will not be named after all. Never throws. */
   discard(objects: readonly UploadedObject[]): Promise<void>;
   /** Commits, owners and visibility checked again against each state met. */
@@ -115,6 +110,8 @@ export interface Caller {
   /** For hooks and audit. */
   readonly actor: IHookActor | undefined;
   readonly signal: AbortSignal;
+  /** What is done for the caller moves on, or waits in a queue that does: the time for an answer starts anew. Absent: nobody counts it. */
+  progress?(): void;
 }
 
 /** What a repository offers to the pipeline. `Repository` implements it. */

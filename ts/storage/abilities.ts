@@ -1,10 +1,10 @@
 import {
   type CallOptions,
-  type ComposeOptions,
   isComposing,
   isCopying,
   type ObjectInfo,
   type Piece,
+  type ProgressOptions,
   type StorageDriver,
 } from './driver.js';
 import { StorageError } from './storage-error.js';
@@ -35,7 +35,7 @@ export async function composeObjects(
   driver: StorageDriver,
   pieces: readonly Piece[],
   to: string,
-  options: ComposeOptions = {},
+  options: ProgressOptions = {},
 ): Promise<'written' | 'absent'> {
   return isComposing(driver) ? driver.compose(pieces, to, options) : composeByStream(driver, pieces, to, options);
 }
@@ -45,7 +45,7 @@ export async function composeByStream(
   driver: StorageDriver,
   pieces: readonly Piece[],
   to: string,
-  options: ComposeOptions = {},
+  options: ProgressOptions = {},
 ): Promise<'written' | 'absent'> {
   const { signal } = options;
   const gone = new Error('a piece is not there');

@@ -4,7 +4,7 @@ import { Hasher } from '../lib/digest.js';
 import { randomId } from '../lib/ids.js';
 import { composeObjects, copyObject } from './abilities.js';
 import { BodySource } from './body-source.js';
-import type { ComposeOptions, Piece, StorageDriver, StoredObject, WriteBody } from './driver.js';
+import type { Piece, ProgressOptions, StorageDriver, StoredObject, WriteBody } from './driver.js';
 import { objectKey } from './key.js';
 import { type ObjectStore, ObjectTooLarge, type PutOptions, type PutResult } from './object-store.js';
 import { StorageError } from './storage-error.js';
@@ -22,18 +22,18 @@ export class DriverObjectStore implements ObjectStore {
   }
 
   async put(repository: string, pkg: string, body: WriteBody, options: PutOptions): Promise<PutResult> {
-    const { max, digests, signal } = options;
+    const { max, digests, signal, onProgress } = options;
     const key = objectKey(repository, pkg, this.runtime.clock.now(), randomId(this.runtime.random));
     const hasher = options.hasher ?? new Hasher(digests);
     if (body instanceof Uint8Array) {
       if (body.byteLength > max) throw tooLarge(max);
       hasher.update(body);
-      await this.driver.write(key, body, { signal });
+      await this.driver.write(key, body, { signal, onProgress });
       return { key, size: body.byteLength, digests: hasher.digests() };
     }
     const passing = new HashedBody(body, hasher, max, signal);
     try {
-      await this.driver.write(key, passing, { signal });
+      await this.driver.write(key, passing, { signal, onProgress });
     } catch (error) {
       throw passing.failure ? passing.failure.error : error;
     } finally {
@@ -68,7 +68,7 @@ export class DriverObjectStore implements ObjectStore {
     pieces: readonly Piece[],
     repository: string,
     pkg: string,
-    options: ComposeOptions = {},
+    options: ProgressOptions = {},
   ): Promise<string | undefined> {
     const whole = objectKey(repository, pkg, this.runtime.clock.now(), randomId(this.runtime.random));
     const [first, ...others] = pieces;

@@ -33,7 +33,12 @@ export interface ReadOptions extends CallOptions {
   readonly range?: ByteRange | undefined;
 }
 
-export interface WriteOptions extends CallOptions {
+export interface ProgressOptions extends CallOptions {
+  /** Called as often as something more of it is done, or the queue that it waits in has moved: many or large pieces take their time. */
+  readonly onProgress?: (() => void) | undefined;
+}
+
+export interface WriteOptions extends ProgressOptions {
   /** Create only: when the key exists already nothing is written and the answer is `'exists'`. For bytes of at most 1 MiB. */
   readonly ifAbsent?: boolean;
   /** `false`: may be lost in a power cut (checkpoints, caches). Default `true`: on stable storage before this resolves. */
@@ -85,18 +90,13 @@ export interface Piece {
   readonly size: number;
 }
 
-export interface ComposeOptions extends CallOptions {
-  /** Called as often as something more of it is done: many or large pieces take their time. */
-  readonly onProgress?: (() => void) | undefined;
-}
-
 /** A driver that joins objects without moving (most of) their bytes through this process. Use `composeObjects`, which falls back. */
 export interface ComposingDriver extends StorageDriver {
   /**
    * Writes whole objects one behind the other, 1 to 10,000 of them, as one. Durable and atomic, replaces what `to` was; `modified` is the time of composing.
    * `absent`: one of them is not there, and nothing was done. A StorageError `corrupt` when one has not the size that it should have.
    */
-  compose(pieces: readonly Piece[], to: string, options?: ComposeOptions): Promise<'written' | 'absent'>;
+  compose(pieces: readonly Piece[], to: string, options?: ProgressOptions): Promise<'written' | 'absent'>;
 }
 
 /** A driver on which one look is cheaper than one turn of the event loop: a local folder. Answers are strong. */

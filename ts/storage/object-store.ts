@@ -1,6 +1,6 @@
 import type { ByteRange } from '../lib/content.js';
 import type { DigestAlgorithm, Digests, Hasher } from '../lib/digest.js';
-import type { ComposeOptions, Piece, StoredObject, WriteBody } from './driver.js';
+import type { Piece, ProgressOptions, StoredObject, WriteBody } from './driver.js';
 
 export interface PutOptions {
   readonly digests?: readonly DigestAlgorithm[];
@@ -9,6 +9,8 @@ export interface PutOptions {
   /** Largest accepted size in bytes; one byte more is `ObjectTooLarge` and nothing is kept. */
   readonly max: number;
   readonly signal?: AbortSignal | undefined;
+  /** See `ProgressOptions.onProgress`. */
+  readonly onProgress?: (() => void) | undefined;
 }
 
 export interface PutResult {
@@ -35,6 +37,6 @@ export interface ObjectStore {
   /** Copies to a fresh key of `pkg`, also from another package. Undefined: the source is gone. */
   copyTo(key: string, repository: string, pkg: string, signal?: AbortSignal): Promise<string | undefined>;
   /** Joins objects to a fresh one of `pkg`. Undefined: one of them is gone. Throws a StorageError `corrupt` when one has not its size. */
-  compose(pieces: readonly Piece[], repository: string, pkg: string, options?: ComposeOptions): Promise<string | undefined>;
+  compose(pieces: readonly Piece[], repository: string, pkg: string, options?: ProgressOptions): Promise<string | undefined>;
   delete(keys: readonly string[]): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { systemRuntime } from '../../../ts/lib/clock.js';
 import { UploadSessions } from '../../../ts/packages/upload-session.js';
 import { checked } from '../../../ts/storage/checked-driver.js';
-import type { ComposeOptions, Piece, StorageDriver } from '../../../ts/storage/driver.js';
+import type { Piece, ProgressOptions, StorageDriver } from '../../../ts/storage/driver.js';
 import { DriverObjectStore } from '../../../ts/storage/driver-object-store.js';
 import { MemoryDriver } from '../../../ts/storage/drivers/memory.js';
 import { FaultyDriver } from '../../../ts/testing/faulty-driver.js';
@@ -218,11 +218,33 @@ describe('work that takes its time', () => {
     await oci.close();
   });
 
+  it('S12: who waits in a queue that moves waits as long as it takes, and is given up where nothing moves', async () => {
+    const clock = new ManualClock();
+    const inner = new MemoryDriver();
+    const driver = new FaultyDriver(inner);
+    let moves = true;
+    driver.write = async (key, body, options = {}) => {
+      for (let others = 0; key.startsWith('objects/') && others < 4; others++) {
+        await minutes(clock, 1);
+        if (moves) options.onProgress?.();
+      }
+      return inner.write(key, body, options);
+    };
+    const oci = await registry({ driver, runtime: { clock, random: systemRuntime.random } });
+    const location = await open(oci);
+    expect((await oci.request('PATCH', location, { body: new Blob([WHOLE]).stream() })).status).toBe(202);
+    expect((await finish(oci, location, DIGEST)).status).toBe(201);
+    moves = false;
+    const stuck = await open(oci);
+    expect((await oci.request('PATCH', stuck, { body: new Blob([WHOLE]).stream() })).status).toBe(503);
+    await oci.close();
+  });
+
   it('oci 43: a PUT goes on as long as its pieces are read or joined', async () => {
     const clock = new ManualClock();
     const inner = new MemoryDriver();
     const slow = {
-      compose: async (pieces: readonly Piece[], to: string, options: ComposeOptions = {}) => {
+      compose: async (pieces: readonly Piece[], to: string, options: ProgressOptions = {}) => {
         for (let part = 0; part < 30; part++) {
           await minutes(clock, 1);
           options.onProgress?.();

@@ -171,7 +171,7 @@ export class Uploads {
     if (!first) return { ...(await handle.upload('create', new Uint8Array(0), { max: 0 })), digests };
     if (others.length === 0 && sealed === 'first') return { key: first.key, size: offset, digests };
     const pieces = chunks.map(({ key, length }) => ({ key, size: length }));
-    const object = await handle.compose('create', pieces, digests, () => call.progress());
+    const object = await handle.compose('create', pieces, digests);
     // another one who finishes has been faster
     if (!object) throw uploadUnknown();
     return object;

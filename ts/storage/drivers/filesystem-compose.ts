@@ -3,7 +3,7 @@ import { copyFile, type FileHandle, open, rename, stat, unlink } from 'node:fs/p
 import { join } from 'node:path';
 import type { Random } from '../../lib/clock.js';
 import { aborted } from '../body-source.js';
-import type { ComposeOptions, Piece } from '../driver.js';
+import type { Piece, ProgressOptions } from '../driver.js';
 import { StorageError } from '../storage-error.js';
 import { isAbsent, toStorageError } from './filesystem-errors.js';
 import { type Folders, parentOf, temporaryName } from './filesystem-folders.js';
@@ -11,7 +11,7 @@ import { type Folders, parentOf, temporaryName } from './filesystem-folders.js';
 /** Larger buffers are no faster, and this one is all the memory that joining takes. */
 const BUFFER_BYTES = 1_024 * 1_024;
 
-export interface ComposeJob extends ComposeOptions {
+export interface ComposeJob extends ProgressOptions {
   readonly folders: Folders;
   readonly random: Random;
   readonly durable: boolean;

@@ -5,13 +5,13 @@ import { type Runtime, systemRuntime } from '../../lib/clock.js';
 import { aborted } from '../body-source.js';
 import type {
   CallOptions,
-  ComposeOptions,
   ComposingDriver,
   CopyingDriver,
   ListOptions,
   ListPage,
   ObjectInfo,
   Piece,
+  ProgressOptions,
   ReadOptions,
   StoredObject,
   SynchronousDriver,
@@ -100,7 +100,7 @@ export class FilesystemDriver implements CopyingDriver, ComposingDriver, Synchro
     }
   }
 
-  compose(pieces: readonly Piece[], to: string, options: ComposeOptions = {}): Promise<'written' | 'absent'> {
+  compose(pieces: readonly Piece[], to: string, options: ProgressOptions = {}): Promise<'written' | 'absent'> {
     const { folders, durable } = this;
     return composeFiles({ folders, random: this.runtime.random, durable, ...options }, pieces, to);
   }

@@ -16,7 +16,6 @@ export interface ComposeTarget extends UploadTarget {
   /** The configured prefix. */
   readonly prefix: string;
   readonly maxCopy: number | undefined;
-  readonly onProgress?: (() => void) | undefined;
   read(slice: Slice): Promise<StoredObject | undefined>;
 }
 

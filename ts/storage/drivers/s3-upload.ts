@@ -38,6 +38,8 @@ export function partBytes(number: number): number {
 
 export interface UploadTarget extends MultipartTarget {
   readonly budgets: PartBudgets;
+  /** See `ProgressOptions.onProgress`. */
+  readonly onProgress?: (() => void) | undefined;
 }
 
 /** Streams a body to a key, all or nothing. The source is let go of whatever happens, and no multipart upload stays open. */
@@ -72,7 +74,7 @@ async function uploadFrom(target: UploadTarget, source: Source): Promise<void> {
 
 export async function lease(budget: ByteBudget, bytes: number, target: UploadTarget): Promise<ByteLease> {
   try {
-    return await budget.acquire(Math.min(bytes, budget.capacity), target.signal);
+    return await budget.acquire(Math.min(bytes, budget.capacity), target.signal, target.onProgress);
   } catch (error) {
     throw target.signal?.aborted ? new StorageError('aborted', `s3: ${target.what}: aborted`, error) : error;
   }
@@ -196,6 +198,7 @@ class PartSender {
   private async transfer(part: FilledPart): Promise<void> {
     this.parts.push(await sendPart(this.target, this.id, part.number, part.bytes));
     this.size += part.bytes.byteLength;
+    this.target.onProgress?.();
     // Only a part that has arrived: a cut request may still hold its bytes.
     if (part.buffer.byteLength === PART_BYTES) this.target.budgets.spares.push(part.buffer);
   }

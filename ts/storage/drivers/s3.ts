@@ -4,7 +4,6 @@ import { type Runtime, systemRuntime } from '../../lib/clock.js';
 import { composeByStream } from '../abilities.js';
 import type {
   CallOptions,
-  ComposeOptions,
   ComposingDriver,
   CopyingDriver,
   ListedObject,
@@ -12,6 +11,7 @@ import type {
   ListPage,
   ObjectInfo,
   Piece,
+  ProgressOptions,
   ReadOptions,
   StoredObject,
   WriteBody,
@@ -110,7 +110,8 @@ export class S3Driver implements CopyingDriver, ComposingDriver, ProbedDriver {
     const target = this.target(`write ${key}`, key, options);
     if (options.ifAbsent) return this.create(target, body);
     if (body instanceof Uint8Array && body.byteLength <= PART_BYTES) await put(target, body);
-    else await upload({ ...target, budgets: this.options.partBudgets ?? processPartBudgets }, body);
+    else
+      await upload({ ...target, budgets: this.options.partBudgets ?? processPartBudgets, onProgress: options.onProgress }, body);
     return 'written';
   }
 
@@ -155,7 +156,7 @@ export class S3Driver implements CopyingDriver, ComposingDriver, ProbedDriver {
   }
 
   /** Server-side, but for pieces below 5 MiB; wholly through this process on a store that does not take parts of different sizes, or copies as parts. */
-  async compose(pieces: readonly Piece[], to: string, options: ComposeOptions = {}): Promise<'written' | 'absent'> {
+  async compose(pieces: readonly Piece[], to: string, options: ProgressOptions = {}): Promise<'written' | 'absent'> {
     if (!this.composes) return composeByStream(this, pieces, to, options);
     try {
       return await composeObjects(this.composing(`compose ${to}`, to, options), pieces);
@@ -202,7 +203,7 @@ export class S3Driver implements CopyingDriver, ComposingDriver, ProbedDriver {
     return { Bucket: this.options.bucket, Key: this.prefix + key };
   }
 
-  private composing(what: string, to: string, { signal, onProgress }: ComposeOptions): ComposeTarget {
+  private composing(what: string, to: string, { signal, onProgress }: ProgressOptions): ComposeTarget {
     const { partBudgets = processPartBudgets, maxSingleCopy } = this.options;
     return {
       ...this.target(what, to, { signal }),
