@@ -156,8 +156,18 @@ describe('S3 writes', () => {
         yield chunk;
       }
     }
-    await Promise.all(Array.from({ length: 12 }, (_, index) => driver.write(`objects/${index}`, watched())));
+    const moved = new Array<number>(12).fill(0);
+    const writes = moved.map((_, index) => {
+      const onProgress = (): void => {
+        moved[index] = (moved[index] ?? 0) + 1;
+      };
+      return driver.write(`objects/${index}`, watched(), { onProgress });
+    });
+    await Promise.all(writes);
     expect(on.fake.store.objects.size).toBe(12);
+    // two parts each, and those who waited heard of others' turns
+    expect(Math.min(...moved)).toBeGreaterThanOrEqual(2);
+    expect(Math.max(...moved)).toBeGreaterThan(4);
     expect(most).toBe(24 * MIB);
     expect(budgets.parts.available).toBe(budgets.parts.capacity);
     expect(budgets.first.available).toBe(budgets.first.capacity);

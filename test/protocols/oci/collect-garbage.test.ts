@@ -100,6 +100,16 @@ describe('blobs', () => {
     expect([blobs.has(digestOf('wanted')), blobs.has(digestOf('looked at'))]).toEqual([true, false]);
   });
 
+  it('oci 46: a mount of what is here already keeps it', async () => {
+    await oci.blob(NAME, 'mounted');
+    clock.pass(20 * HOUR);
+    const mount = `/v2/${NAME}/blobs/uploads/?mount=${digestOf('mounted')}&from=${NAME}`;
+    expect((await oci.request('POST', mount)).status).toBe(201);
+    clock.pass(5 * HOUR);
+    await collect();
+    expect(await blobStatus('mounted')).toBe(200);
+  });
+
   it('G3: after collection and a new push every instance has it', async () => {
     const second = await registry({ driver: oci.driver, runtime: { clock, random: systemRuntime.random } });
     await oci.blob(NAME, 'layer');

@@ -33,6 +33,19 @@ export async function findBlob(handle: Handle, { text }: Digest): Promise<Blob |
   return handle.snapshot.state.blobs.get(text) ?? (await handle.readStrong()).state.blobs.get(text);
 }
 
+/** Says in the log that somebody is about to name the blob: it is not collected for another grace time. Undefined: it is here no more. */
+export async function keepBlob(handle: Handle, digest: string, by: string): Promise<Blob | undefined> {
+  const { result } = await handle.commit(
+    'create',
+    ({ state }) => {
+      const now = state.blobs.get(digest);
+      return { changes: now ? [touchChange(by, digest)] : [], result: now };
+    },
+    { visible: 'named' },
+  );
+  return result;
+}
+
 /** A range that ends before it begins asks for nothing that there is. */
 function refuseReversed(header: string | undefined, size: number): void {
   const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(header ?? '') ?? [];
@@ -94,15 +107,6 @@ export class Blobs {
   private async wanted(call: BlobCall, { text }: Digest, blob: Blob): Promise<Blob | undefined> {
     const fresh = blob.uses > 0 || this.clock.now() - blob.idleAt < TOUCH_AFTER;
     if (fresh || this.mutants.has('head-untouched') || !call.principal || !(await call.package.may('create'))) return blob;
-    const by = call.principal.userId;
-    const { result } = await call.package.commit(
-      'create',
-      ({ state }) => {
-        const now = state.blobs.get(text);
-        return { changes: now ? [touchChange(by, text)] : [], result: now };
-      },
-      { visible: 'named' },
-    );
-    return result;
+    return keepBlob(call.package, text, call.principal.userId);
   }
 }

@@ -5,7 +5,7 @@ import { type Digests, Hasher } from '../../lib/digest.js';
 import type { PackageHandle, UploadedObject } from '../../packages/package-handle.js';
 import { NoSession, OutOfOrder, type UploadSession, type UploadSessions } from '../../packages/upload-session.js';
 import type { UploadState } from '../../packages/upload-state.js';
-import { findBlob, OCTETS, storedBlob } from './blobs.js';
+import { findBlob, keepBlob, OCTETS, storedBlob } from './blobs.js';
 import { blobChange, touchChange } from './changes.js';
 import { type Chunk, chunkOf } from './content-range.js';
 import { digestInvalid, sizeInvalid } from './errors.js';
@@ -200,7 +200,7 @@ export class Uploads {
     if (!handle || !source) return false;
     const blob = await findBlob(source, digest);
     if (!blob) return false;
-    if (source.name === handle.name) return true;
+    if (source.name === handle.name) return blob.uses > 0 || (await keepBlob(handle, digest.text, actorOf(call))) !== undefined;
     const object = await handle.adopt('create', source, storedBlob(digest, blob)).catch((error: unknown) => {
       if (error instanceof RegistryError && error.kind === 'forbidden') return undefined;
       throw error;
