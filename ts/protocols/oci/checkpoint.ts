@@ -2,6 +2,7 @@ import { text, utf8 } from '../../lib/bytes.js';
 import { LayeredMap } from '../../lib/layered-map.js';
 import type { Blob, Manifest, OciState } from './state.js';
 
+/** Of keys the part behind `prefix`, where they begin with it. */
 type BlobRow = [digest: string, key: string, size: number, sha256: string | 0, uses: number, idle: number, idleAt: number];
 type ManifestRow = [
   digest: string,
@@ -28,12 +29,18 @@ interface Document {
   readonly createdAt: number;
   readonly modifiedAt: number;
   readonly weight: number;
+  /** What nearly all keys begin with: said once, it is a third less to read. */
+  readonly prefix: string;
   readonly types: readonly string[];
   readonly actors: readonly string[];
   readonly blobs: readonly BlobRow[];
   readonly manifests: readonly ManifestRow[];
-  readonly tags: readonly (readonly [string, string])[];
+  /** By the manifest's place in `manifests`; what is not there stands as its digest. */
+  readonly tags: readonly (readonly [string, number | string])[];
 }
+
+const placesOf = (map: LayeredMap<string, unknown>): ReadonlyMap<string, number> =>
+  new Map([...map.keys()].map((digest, at) => [digest, at]));
 
 /** Texts that many rows share, by their place in a list. */
 class Table {
@@ -51,6 +58,11 @@ class Table {
   }
 }
 
+/** Up to the last name of the first key. */
+function prefixOf({ blobs, manifests }: OciState): string {
+  const first = blobs.values().next().value ?? manifests.values().next().value;
+  return first === undefined ? '' : first.key.slice(0, first.key.lastIndexOf('/') + 1);
+}
 const shortSha = (digest: string, sha256: string): string | 0 => (digest === `sha256:${sha256}` ? 0 : sha256);
 const longSha = (digest: string, sha256: string | 0): string => (sha256 === 0 ? digest.slice('sha256:'.length) : sha256);
 
@@ -58,11 +70,14 @@ export function encodeState(state: OciState): Uint8Array {
   const { name, owners, visibility, createdAt, modifiedAt, weight } = state;
   const types = new Table();
   const actors = new Table();
-  const places = new Map([...state.blobs.keys()].map((digest, at) => [digest, at]));
+  const places = placesOf(state.blobs);
+  const images = placesOf(state.manifests);
+  const prefix = prefixOf(state);
+  const short = (key: string): string => (key.startsWith(prefix) ? key.slice(prefix.length) : key);
   const blobs = [...state.blobs].map(
     ([digest, { key, size, sha256, uses, idle, idleAt }]): BlobRow => [
       digest,
-      key,
+      short(key),
       size,
       shortSha(digest, sha256),
       uses,
@@ -73,7 +88,7 @@ export function encodeState(state: OciState): Uint8Array {
   const manifests = [...state.manifests].map(([digest, one]): ManifestRow => {
     const row: ManifestRow = [
       digest,
-      one.key,
+      short(one.key),
       one.size,
       shortSha(digest, one.sha256),
       types.place(one.mediaType),
@@ -99,11 +114,12 @@ export function encodeState(state: OciState): Uint8Array {
     createdAt,
     modifiedAt,
     weight,
+    prefix,
     types: types.values,
     actors: actors.values,
     blobs,
     manifests,
-    tags: [...state.tags],
+    tags: [...state.tags].map(([tag, digest]) => [tag, images.get(digest) ?? digest] as const),
   };
   return utf8(JSON.stringify(document));
 }
@@ -111,11 +127,13 @@ export function encodeState(state: OciState): Uint8Array {
 /** The state that was encoded; throws on bytes that `encodeState` did not write. */
 export function decodeState(bytes: Uint8Array): OciState {
   const document = JSON.parse(text(bytes)) as Document;
-  const { name, owners, visibility, createdAt, modifiedAt, weight, types, actors, tags } = document;
+  const { name, owners, visibility, createdAt, modifiedAt, weight, prefix, types, actors } = document;
+  // a short key is one name, a whole one is many
+  const long = (key: string): string => (key.includes('/') ? key : prefix + key);
   const digests = document.blobs.map(([digest]) => digest);
   const blobs = document.blobs.map(([digest, key, size, sha256, uses, idle, idleAt]): [string, Blob] => [
     digest,
-    { key, size, sha256: longSha(digest, sha256), uses, idle, idleAt },
+    { key: long(key), size, sha256: longSha(digest, sha256), uses, idle, idleAt },
   ]);
   const referrers = new Map<string, [string, true][]>();
   const manifests = document.manifests.map((row): [string, Manifest] => {
@@ -127,7 +145,7 @@ export function decodeState(bytes: Uint8Array): OciState {
       else referrers.set(subject, [[digest, true]]);
     }
     const manifest: Manifest = {
-      key,
+      key: long(key),
       size,
       sha256: longSha(digest, sha256),
       mediaType: types[type] ?? '',
@@ -142,6 +160,10 @@ export function decodeState(bytes: Uint8Array): OciState {
     };
     return [digest, manifest];
   });
+  const tags = document.tags.map(([tag, image]): [string, string] => [
+    tag,
+    typeof image === 'string' ? image : (manifests[image]?.[0] ?? ''),
+  ]);
   return {
     name,
     owners,
