@@ -52,7 +52,17 @@ async function collect({ driver, space }: Oci, faults: unknown[], condemned: Set
 }
 
 /** As clients do: what is missing is pushed again, and what is told to come again comes again. */
-async function push(oci: Oci, token: string, tag: string, who: string, layer: string, pieces: boolean): Promise<void> {
+async function push(
+  oci: Oci,
+  {
+    token,
+    tag,
+    who,
+    layer,
+    pieces,
+    pause,
+  }: { token: string; tag: string; who: string; layer: string; pieces: boolean; pause?: () => Promise<void> },
+): Promise<void> {
   const bytes = Buffer.from(`${layer} layer`);
   for (let tries = 0; tries < 300; tries++) {
     const digest = digestOf(bytes);
@@ -60,6 +70,8 @@ async function push(oci: Oci, token: string, tag: string, who: string, layer: st
       if (pieces) await inPieces(oci, token, bytes, digest);
       else await oci.request('POST', `/v2/${NAME}/blobs/uploads/?digest=${digest}`, { token, body: bytes });
     }
+    // a slow client, between its layer and its manifest
+    if (tries === 0) await pause?.();
     const described = { mediaType: 'application/octet-stream', digest, size: bytes.length };
     const manifest = { schemaVersion: 2, mediaType: IMAGE, config: described, layers: [], annotations: { who } };
     const answer = await oci.put(NAME, tag, manifest, { token });
@@ -93,26 +105,37 @@ async function soak(make: () => Promise<Store>, rounds: number): Promise<void> {
   const faults: unknown[] = [];
   const condemned = new Set<string>();
   let busy = true;
+  let runs = 0;
+  /** Until one collection more has begun and ended. */
+  const wholeRun = async (): Promise<void> => {
+    const enough = runs + 2;
+    for (let looks = 0; runs < enough && looks < 2_000; looks++) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
   const collector = (async () => {
-    let runs = 0;
     for (; busy && runs < 100_000; runs++) {
       await collect(third, faults, condemned);
       // one that spares nothing must leave a push the time to name what it has brought, or none is ever done
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    return runs;
   })();
   const pusher = async (who: number): Promise<void> => {
     const oci = instances[who % 2] ?? first;
     for (let round = 0; round < rounds; round++) {
-      await push(oci, token, `t${who}`, `${who}.${round}`, `${round}, shared by ${who % 4}`, who % 3 === 0);
-      if (round % 3 === 2 && round < rounds - 1) await oci.remove(`/v2/${NAME}/manifests/t${who}`, { token });
+      if (round % 3 === 2) await oci.remove(`/v2/${NAME}/manifests/t${who}`, { token });
+      await push(oci, {
+        token,
+        tag: `t${who}`,
+        who: `${who}.${round}`,
+        layer: `${round}, shared by ${who % 4}`,
+        pieces: who % 3 === 0,
+        ...(who % 4 === round % 4 ? { pause: wholeRun } : {}),
+      });
     }
   };
   await Promise.all(Array.from({ length: PUSHERS }, (_, who) => pusher(who))).finally(() => {
     busy = false;
   });
-  const runs = await collector;
+  await collector;
   console.log(`${runs} collections, ${condemned.size} blobs dropped`);
   // one that never finds anything proves nothing
   expect(condemned.size).toBeGreaterThan(0);
