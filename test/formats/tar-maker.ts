@@ -30,7 +30,8 @@ export function block(fields: BlockFields = {}): Uint8Array {
   out.write(fields.magic ?? 'ustar\u000000', 257, 'latin1');
   out.write(fields.prefix ?? '', 345, 'utf8');
   out.fill(' ', 148, 156);
-  const sum = out.reduce((total, byte) => total + byte, 0);
+  let sum = 0;
+  for (let at = 0; at < out.length; at++) sum += out[at] as number;
   out.write(fields.checksum ?? `${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return out;
 }

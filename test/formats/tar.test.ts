@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RegistryError } from '../../ts/errors/registry-error.js';
-import { readTar, type TarOptions } from '../../ts/formats/tar.js';
+import { readTar, type SeenEntry, type TarOptions } from '../../ts/formats/tar.js';
 import { concat, text, utf8 } from '../../ts/lib/bytes.js';
 import { collect, inPieces } from './pieces.js';
 import * as make from './tar-maker.js';
@@ -80,6 +80,47 @@ describe('readTar', () => {
       if (entry.path === 'a/2') for await (const _ of entry.body) break;
     }
     expect(seen).toEqual(['a/1', 'a/2', 'a/3']);
+  });
+
+  it.each([1, 511, 513, 65_536])(
+    'gives out what is wanted only, and tells of everything, in pieces of %i bytes',
+    async (size) => {
+      const bytes = archive(
+        make.globalPax(['comment', 'all of it']),
+        directory('a/'),
+        pax(['path', `${LONG}1`]),
+        file('a/short', 'x'.repeat(1500)),
+        make.longName(`${LONG}2`),
+        file('a/short', 'y'.repeat(700)),
+        file('a/empty'),
+        file('a/3', 'z'),
+        pax(['path', `${LONG}4`]),
+        file('a/short'),
+      );
+      const told: string[] = [];
+      const wants = ({ path, type, size: length }: SeenEntry) => {
+        told.push(`${type} ${path} ${length}`);
+        return /[24]$/.test(path);
+      };
+      expect(await list(bytes, size, { wants })).toEqual([`${LONG}2=${'y'.repeat(700)}`, `${LONG}4=`]);
+      expect(told).toEqual([
+        'directory a 0',
+        `file ${LONG}1 1500`,
+        `file ${LONG}2 700`,
+        'file a/empty 0',
+        'file a/3 1',
+        `file ${LONG}4 0`,
+      ]);
+    },
+  );
+
+  it('ends with what the question for a wanted entry throws', async () => {
+    const failure = new RegistryError('invalid', 'not this one');
+    const wants = ({ path }: SeenEntry) => {
+      if (path === 'a/2') throw failure;
+      return true;
+    };
+    await expect(list(archive(file('a/1', 'x'), file('a/2', 'x')), 512, { wants })).rejects.toBe(failure);
   });
 
   it('keeps the permission bits', async () => {
@@ -252,6 +293,8 @@ describe('readTar refuses', () => {
       expect(error.kind).toBe('invalid');
       expect(error.message).toContain(message);
       expect(error.message).not.toMatch(/[^\x20-\x7e]/);
+      // no rule hangs on someone reading the entry
+      expect(await refusal(bytes, { wants: () => false }, size)).toEqual(error);
     }
   });
 
@@ -262,5 +305,8 @@ describe('readTar refuses', () => {
     expect((await refusal(three, { maxHeaderBytes: 8 })).kind).toBe('too_large');
     const exact = { maxEntries: 3, maxBytes: three.length, maxHeaderBytes: 9 };
     expect(await list(three, 65_536, exact)).toHaveLength(3);
+    const globals = (count: number) => archive(...Array.from({ length: count }, () => make.globalPax(['comment', 'x'])));
+    expect(await list(globals(1000))).toEqual([]);
+    expect((await refusal(globals(1001))).kind).toBe('too_large');
   });
 });

@@ -52,7 +52,7 @@ describe.each(['memory', 'folder'] as const)('bad input on %s', (place) => {
   });
 
   it.each(badArchives('bad', '1.0.0'))('a tarball with $title is refused', async ({ bytes }) => {
-    const tarball = await bytes();
+    const tarball = bytes();
     const body = JSON.stringify(documentOf({ name: 'bad', version: '1.0.0', tarball }));
     const before = process.memoryUsage.rss();
     await refused('bad', () => house.ask('PUT', '/bad', { token, body }));

@@ -34,13 +34,24 @@ function problemOf(path: string): string | undefined {
   if (isLonger(path, MAX_NAME)) return `is longer than ${MAX_NAME} bytes`;
   if (!ASCII.test(path) && /\p{Cc}/u.test(path)) return 'has control characters';
   if (path.includes('\\')) return 'has a backslash';
-  if (path.startsWith('/') || /^[A-Za-z]:/.test(path)) return 'is absolute';
-  const segments = path.split('/');
-  if (segments.length > MAX_SEGMENTS) return `has more than ${MAX_SEGMENTS} segments`;
-  for (const segment of segments) {
-    if (segment === '') return path.endsWith('/') ? 'ends with a slash' : 'has an empty segment';
-    if (segment === '.' || segment === '..') return 'has a segment of dots';
-    if (isLonger(segment, MAX_SEGMENT)) return `has a segment of more than ${MAX_SEGMENT} bytes`;
+  if (path.startsWith('/') || (path[1] === ':' && /^[A-Za-z]/.test(path))) return 'is absolute';
+  return segmentProblemOf(path);
+}
+
+const DOT = 0x2e;
+
+/** Without a list of the segments: a flood of names would make a flood of lists. */
+function segmentProblemOf(path: string): string | undefined {
+  let count = 0;
+  for (let from = 0, end = 0; end < path.length; from = end + 1) {
+    end = path.indexOf('/', from);
+    if (end < 0) end = path.length;
+    const length = end - from;
+    if (++count > MAX_SEGMENTS) return `has more than ${MAX_SEGMENTS} segments`;
+    if (length === 0) return end === path.length ? 'ends with a slash' : 'has an empty segment';
+    if (length <= 2 && path.charCodeAt(from) === DOT && path.charCodeAt(end - 1) === DOT) return 'has a segment of dots';
+    if (3 * length > MAX_SEGMENT && isLonger(path.slice(from, end), MAX_SEGMENT))
+      return `has a segment of more than ${MAX_SEGMENT} bytes`;
   }
   return undefined;
 }

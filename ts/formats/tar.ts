@@ -1,19 +1,20 @@
 import type { Extract, Header } from 'tar-stream';
 import { invalid, RegistryError } from '../errors/registry-error.js';
-import { type ExpectedEntry, TarGate, type TarLimits } from './tar-gate.js';
+import { type ExpectedEntry, type SeenEntry, TarGate, type TarLimits, type Wants } from './tar-gate.js';
 
-export type { TarLimits } from './tar-gate.js';
+export type { SeenEntry, TarLimits } from './tar-gate.js';
 
 export interface TarOptions extends TarLimits {
   /** Ends the reading with its reason: the caller's limit on time. */
   readonly signal?: AbortSignal;
+  /**
+   * Told of every entry in the archive's order, ahead of what is given out; says whether it is to be given out. Default: all. An entry that is not
+   * wanted is checked like any other, and costs a fraction. What it throws ends the reading.
+   */
+  readonly wants?: Wants;
 }
 
-export interface TarEntry {
-  /** Segments joined by `/`: no leading or trailing slash, no dots. */
-  readonly path: string;
-  readonly type: 'file' | 'directory';
-  readonly size: number;
+export interface TarEntry extends SeenEntry {
   /** Permission bits. */
   readonly mode: number;
   /** Readable once, and only until the next entry is asked for; what is not read is skipped. */
@@ -31,8 +32,8 @@ class Feeder {
   private closed = false;
   private wake: (() => void) | undefined;
 
-  constructor(parser: Extract, source: AsyncIterable<Uint8Array>, limits: TarLimits) {
-    this.gate = new TarGate(limits);
+  constructor(parser: Extract, source: AsyncIterable<Uint8Array>, options: TarOptions) {
+    this.gate = new TarGate(options, options.wants);
     this.parser = parser;
     this.parser.once('close', () => {
       this.closed = true;
@@ -48,8 +49,10 @@ class Feeder {
         const { done, value } = await this.source.next();
         if (this.closed) return;
         if (done) break;
-        this.gate.feed(value);
-        if (value.byteLength > 0 && !this.parser.write(value)) await this.drained();
+        for (const part of this.gate.feed(value)) {
+          if (!this.parser.write(part)) await this.drained();
+          if (this.closed) return;
+        }
       }
       this.gate.end();
       this.parser.end(undefined);
@@ -125,7 +128,7 @@ function agree(header: Header, expected: ExpectedEntry | undefined): ExpectedEnt
 }
 
 /**
- * The entries of a tar archive (ustar, PAX, GNU) while it streams, one at a time. Strict: files and directories only, one meaning for every reader.
+ * The wanted entries of a tar archive (ustar, PAX, GNU) while it streams, one at a time. Strict: files and directories only, one meaning for every reader.
  * Throws `invalid` for links, devices and sparse files; names that are empty, absolute, too long, not UTF-8, with dots, backslashes or control characters;
  * two names that are equal in Unicode or but for their case; a directory with a size; headers that disagree; PAX keys that are not known to be harmless;
  * data behind the end-of-archive marker, and an archive without one. Throws `too_large` beyond a limit. Errors of the source, and the signal's reason, pass

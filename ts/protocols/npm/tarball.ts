@@ -2,7 +2,7 @@ import { invalid, RegistryError } from '../../errors/registry-error.js';
 import { gunzip } from '../../formats/gzip.js';
 import { parseJsonObject } from '../../formats/json.js';
 import { quote } from '../../formats/quote.js';
-import { readTar, type TarEntry } from '../../formats/tar.js';
+import { readTar, type SeenEntry, type TarEntry } from '../../formats/tar.js';
 import { concat } from '../../lib/bytes.js';
 import type { TarballFacts } from './manifest.js';
 
@@ -22,6 +22,7 @@ export interface Inspected extends TarballFacts {
 }
 
 const MIB = 1024 ** 2;
+const MANIFEST = 'package.json';
 const MAX_MANIFEST = MIB;
 const MAX_README = 64 * 1024;
 const MAX_BUNDLED = 10_000;
@@ -47,14 +48,16 @@ function readableText(bytes: Uint8Array): string {
   return new TextDecoder('utf-8').decode(bytes, { stream: true }).replaceAll('\0', '');
 }
 
-/** `a`, `@s/b` of `node_modules/a/…`, `node_modules/@s/b/…`. */
-function bundledName([folder, first, second]: readonly string[]): string | undefined {
-  if (folder !== 'node_modules' || first === undefined || first.startsWith('.')) return undefined;
+/** `a`, `@s/b` of the folders `node_modules/a/…`, `node_modules/@s/b/…`. */
+function bundledName(folders: string): string | undefined {
+  if (!folders.startsWith('node_modules/')) return undefined;
+  const [, first = '', second] = folders.split('/', 3);
+  if (first.startsWith('.')) return undefined;
   if (!first.startsWith('@')) return first;
   return second === undefined ? undefined : `${first}/${second}`;
 }
 
-/** Gathers facts entry by entry. */
+/** Gathers facts: of all entries as they pass, and of the few that are read. */
 class Inspection {
   private top: string | undefined;
   private manifestText: Uint8Array | undefined;
@@ -62,26 +65,36 @@ class Inspection {
   private unpackedSize = 0;
   private hasShrinkwrap = false;
   private hasBindingGyp = false;
-  private readme: { readonly name: string; readonly text: string } | undefined;
+  private readmeFilename: string | undefined;
+  private readme: string | undefined;
   private readonly bundled = new Set<string>();
 
-  async take(entry: TarEntry): Promise<void> {
-    const [top, ...rest] = entry.path.split('/') as [string, ...string[]];
+  /** Counts an entry; whether `take` is to read it. */
+  sees({ path, type, size }: SeenEntry): boolean {
+    const cut = path.indexOf('/');
+    const top = cut < 0 ? path : path.slice(0, cut);
     this.top ??= top;
     // Installers drop the first folder's name, so two folders would be one.
     if (top !== this.top) throw invalid(`the tarball has more than one top folder: ${quote(this.top)} and ${quote(top)}`);
-    if (entry.type === 'directory') return;
-    const [name] = rest;
-    if (name === undefined) throw invalid(`the tarball has a file outside of a folder: ${quote(top)}`);
+    if (type === 'directory') return false;
+    if (cut < 0) throw invalid(`the tarball has a file outside of a folder: ${quote(top)}`);
     this.fileCount++;
-    this.unpackedSize += entry.size;
-    if (rest.length === 1) await this.takeTopFile(name, entry);
-    else if (this.bundled.size < MAX_BUNDLED) this.addBundled(bundledName(rest.slice(0, -1)));
+    this.unpackedSize += size;
+    const last = path.lastIndexOf('/');
+    if (last === cut) return this.seesTopFile(path.slice(cut + 1), size);
+    const name = this.bundled.size < MAX_BUNDLED ? bundledName(path.slice(cut + 1, last)) : undefined;
+    if (name !== undefined) this.bundled.add(name);
+    return false;
+  }
+
+  async take(entry: TarEntry): Promise<void> {
+    if (entry.path === `${this.top}/${MANIFEST}`) this.manifestText = await head(entry, MAX_MANIFEST);
+    else this.readme = readableText(await head(entry, MAX_README));
   }
 
   result(): Inspected {
     if (!this.manifestText) throw invalid('the tarball has no package.json');
-    const { readme } = this;
+    const { readme, readmeFilename } = this;
     return {
       manifest: parseJsonObject(withoutMark(this.manifestText), { what: 'package.json of the tarball' }),
       manifestText: this.manifestText,
@@ -89,25 +102,23 @@ class Inspection {
       unpackedSize: this.unpackedSize,
       hasShrinkwrap: this.hasShrinkwrap,
       hasBindingGyp: this.hasBindingGyp,
-      ...(readme ? { readme: readme.text, readmeFilename: readme.name } : {}),
+      ...(readme !== undefined && readmeFilename !== undefined ? { readme, readmeFilename } : {}),
       bundled: [...this.bundled].sort(),
     };
   }
 
-  private async takeTopFile(name: string, entry: TarEntry): Promise<void> {
-    if (name === 'package.json') {
-      if (entry.size > MAX_MANIFEST)
+  private seesTopFile(name: string, size: number): boolean {
+    if (name === MANIFEST) {
+      if (size > MAX_MANIFEST)
         throw new RegistryError('too_large', `package.json of the tarball is larger than ${MAX_MANIFEST} bytes`);
-      this.manifestText = await head(entry, MAX_MANIFEST);
-    } else if (name === 'npm-shrinkwrap.json') this.hasShrinkwrap = true;
-    else if (name === 'binding.gyp') this.hasBindingGyp = true;
-    else if (README.test(name) && (!this.readme || (MARKDOWN.test(name) && !MARKDOWN.test(this.readme.name)))) {
-      this.readme = { name, text: readableText(await head(entry, MAX_README)) };
+      return true;
     }
-  }
-
-  private addBundled(name: string | undefined): void {
-    if (name !== undefined) this.bundled.add(name);
+    if (name === 'npm-shrinkwrap.json') this.hasShrinkwrap = true;
+    else if (name === 'binding.gyp') this.hasBindingGyp = true;
+    const before = this.readmeFilename;
+    const isBetter = README.test(name) && (before === undefined || (MARKDOWN.test(name) && !MARKDOWN.test(before)));
+    if (isBetter) this.readmeFilename = name;
+    return isBetter;
   }
 }
 
@@ -125,7 +136,11 @@ function withoutMark(bytes: Uint8Array): Uint8Array {
 export async function inspectTarball(bytes: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<Inspected> {
   const inspection = new Inspection();
   const archive = gunzip(bytes, { maxBytes: MAX_UNPACKED, what: 'the tarball' });
-  for await (const entry of readTar(archive, { maxBytes: MAX_UNPACKED, ...(signal ? { signal } : {}) }))
-    await inspection.take(entry);
+  const entries = readTar(archive, {
+    maxBytes: MAX_UNPACKED,
+    wants: (entry) => inspection.sees(entry),
+    ...(signal ? { signal } : {}),
+  });
+  for await (const entry of entries) await inspection.take(entry);
   return inspection.result();
 }
