@@ -76,13 +76,17 @@ function checkOtherNumbers(block: Buffer): void {
   }
 }
 
+/** A block copied to where it may be read as words: faster than any view of where it lies. */
+const scratch = new Uint8Array(BLOCK);
+const words = new Int32Array(scratch.buffer);
+
 /** The sum of all bytes, those of the field itself counting as spaces; four at a time, in lanes that 128 words cannot fill. */
 function checksum(block: Buffer): number {
-  const words = new DataView(block.buffer, block.byteOffset, BLOCK);
+  scratch.set(block);
   let even = 0;
   let odd = 0;
-  for (let at = 0; at < BLOCK; at += 4) {
-    const word = words.getUint32(at);
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] as number;
     even += word & 0xff00ff;
     odd += (word >>> 8) & 0xff00ff;
   }
