@@ -211,7 +211,7 @@ function sharing({ waitsForNext }: SharingRules): Step<Shared, Sharer> {
 }
 
 /** The same, where all requests of a process share looks. */
-export const sharedLookModel = (rules: SharingRules, publishes: number): Model<Shared, Sharer> => ({
+export const sharedLookModel = (rules: SharingRules, publishes: number, requests: number): Model<Shared, Sharer> => ({
   world: {
     log: 0,
     acknowledged: 0,
@@ -227,11 +227,13 @@ export const sharedLookModel = (rules: SharingRules, publishes: number): Model<S
     named: [],
   },
   memory: () => ({ at: 'begin', round: 0, listed: [], to: 0, after: 0, answer: -1, rereads: false, mark: 0, look: 0 }),
-  processes: [[writer(publishes)], [sweeper(publishes)], [looker], ...[0, 1, 2].map(() => [sharing(rules)])] as Model<
-    Shared,
-    Sharer
-  >['processes'],
-  alike: [3, 4, 5],
+  processes: [
+    [writer(publishes)],
+    [sweeper(publishes)],
+    [looker],
+    ...Array.from({ length: requests }, () => [sharing(rules)]),
+  ] as Model<Shared, Sharer>['processes'],
+  alike: Array.from({ length: requests }, (_, n) => n + 3),
   violated: (_, memories) =>
     memories.some(({ at, answer, after }) => at === 'done' && answer >= 0 && answer < after)
       ? 'a request does not see what was acknowledged before it began'
