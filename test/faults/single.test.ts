@@ -7,7 +7,7 @@ describe.skipIf(REPLAY !== undefined)('a fault at every storage call', () => {
   const points = new Map<string, number>();
   afterAll(() => console.log(`fault points: ${[...points].map(([name, n]) => `${name} ${n}`).join(', ')}`));
   for (const operation of operations) {
-    const stride = operation.long && !process.env['REQUIRE_CLIENTS'] ? 7 : 1;
+    const stride = process.env['REQUIRE_CLIENTS'] ? 1 : operation.long ? 15 : 2;
     for (const kind of KINDS.filter((one) => !operation.without?.includes(one))) {
       it(`INV1 INV2 INV3 INV4 INV6: ${operation.name}, ${kind}`, { timeout: 120_000 }, async () => {
         const wrong: string[] = [];
