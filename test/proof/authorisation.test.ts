@@ -4,6 +4,8 @@ import { Matrix, summary } from './matrix.js';
 import { NEEDS } from './oracle.js';
 import { SPELLINGS, strangers, USES } from './requests.js';
 
+const WHOLE = process.env['REQUIRE_CLIENTS'] === '1';
+
 describe.each([false, true])('Z1: the authorisation matrix, anonymous reading: %s', { timeout: 120_000 }, (open) => {
   let cast: Cast;
   beforeAll(async () => {
@@ -25,7 +27,9 @@ describe.each([false, true])('Z1: the authorisation matrix, anonymous reading: %
   it.each(Array.from({ length: 13 }, (_, n) => n))('decides for caller %i as the oracle does', async (n) => {
     const character = cast.characters[n];
     if (!character) throw new Error(`there is no caller ${n}`);
-    const matrix = new Matrix(cast, open);
+    // by hand every caller spells in half of the ways, its neighbour in the others
+    const spellings = SPELLINGS.filter((_, at) => WHOLE || at % 2 === n % 2);
+    const matrix = new Matrix(cast, open, { spellings });
     await matrix.all(character);
     expect(matrix.wrong).toEqual([]);
   });
@@ -48,5 +52,5 @@ describe.each([false, true])('Z1: the authorisation matrix, anonymous reading: %
 });
 
 afterAll(() => {
-  console.log(`authorisation: ${summary()}`);
+  console.log(`authorisation: ${summary()}${WHOLE ? '' : '; half of the spellings: REQUIRE_CLIENTS=1 asks in all'}`);
 });
