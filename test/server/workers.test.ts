@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { bearer, scratch, startServer } from './launch.js';
 import { publish } from './publish.js';
@@ -20,6 +21,20 @@ async function until<T>(ask: () => Promise<T>, test: (answer: T) => boolean): Pr
   }
 }
 
+const childrenOf = (pid = 0): number[] =>
+  execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' })
+    .split('\n')
+    .filter(Boolean)
+    .map(Number);
+
+/** How many of the processes have something to say. */
+async function processesOf(url: string): Promise<number> {
+  const text = await (
+    await fetch(`${url}/-/metrics`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(5_000) })
+  ).text();
+  return Number(/^entrepot_processes (\d+)$/m.exec(text)?.[1]);
+}
+
 describe('several processes on one port and one folder', () => {
   it('see at once what any of them has acknowledged', async () => {
     const { url, token } = await startServer(['--workers', '3', '--storage', `file:${scratch()}`]);
@@ -36,24 +51,53 @@ describe('several processes on one port and one folder', () => {
     }
   });
 
+  it('never give a request to one that is still opening: at the start, and when another takes the place of one that died', async () => {
+    const server = await startServer(['--workers', '3', '--storage', `file:${scratch()}`]);
+    const statuses = new Set<number>();
+    let over = false;
+    const ask = async (): Promise<void> => {
+      while (!over) {
+        // Who dies takes its connections along, those that it was just handed without a word.
+        const answer = await fetch(`${server.url}/npm/-/ping`, {
+          headers: { ...bearer(server.token), connection: 'close' },
+          signal: AbortSignal.timeout(5_000),
+        }).catch(() => undefined);
+        if (answer) statuses.add(answer.status);
+        await answer?.arrayBuffer().catch(() => undefined);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    const asking = Promise.all(Array.from({ length: 4 }, ask));
+    await until(
+      () => processesOf(server.url),
+      (count) => count === 3,
+    );
+    const [victim = 0] = childrenOf(server.child.pid);
+    process.kill(victim, 'SIGKILL');
+    await server.line(({ message }) => String(message).startsWith(`worker ${victim} ended`));
+    await until(
+      () => processesOf(server.url),
+      (count) => count === 3,
+    );
+    over = true;
+    await asking;
+    expect([...statuses]).toEqual([200]);
+  });
+
   it('count together, restart who dies, and drain all on one signal', async () => {
     const server = await startServer(['--workers', '2', '--storage', `file:${scratch()}`]);
-    const processes = async (): Promise<number> => {
-      const text = await (await fetch(`${server.url}/-/metrics`, { headers: { connection: 'close' } })).text();
-      return Number(/^entrepot_processes (\d+)$/m.exec(text)?.[1]);
-    };
-    await until(processes, (count) => count === 2);
-    const { execFileSync } = await import('node:child_process');
-    const children = (): number[] =>
-      execFileSync('ps', ['-o', 'pid=', '--ppid', String(server.child.pid)], { encoding: 'utf8' })
-        .split('\n')
-        .filter(Boolean)
-        .map(Number);
-    const [victim = 0] = children();
+    await until(
+      () => processesOf(server.url),
+      (count) => count === 2,
+    );
+    const [victim = 0] = childrenOf(server.child.pid);
     process.kill(victim, 'SIGKILL');
     await server.line(({ message }) => /^worker \d+ ended \(SIGKILL\); another starts/.test(String(message)));
-    await until(processes, (count) => count === 2);
-    const last = children();
+    await until(
+      () => processesOf(server.url),
+      (count) => count === 2,
+    );
+    const last = childrenOf(server.child.pid);
     expect(last).toHaveLength(2);
     expect(last).not.toContain(victim);
     server.child.kill('SIGTERM');

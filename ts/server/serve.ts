@@ -25,6 +25,8 @@ export interface ServeHooks {
   readonly allMetrics?: (own: MetricsSnapshot) => Promise<readonly MetricsSnapshot[]>;
   /** Takes one line of the log, without its end. Default: standard output. */
   readonly write?: (line: string) => void;
+  /** One of several on a port listens when it can answer: the others take what comes before. */
+  readonly opensFirst?: boolean;
 }
 
 const DRAIN_MS = 30_000;
@@ -50,15 +52,19 @@ export async function serve(options: ServerOptions, hooks: ServeHooks = {}): Pro
   };
   const registry = new SmartRegistry({ ...options.registry, onFault });
   const running = new Running(options, registry, log, metrics);
-  // The port comes first: a start that fails for it must not have made an administrator whose token nobody sees.
-  await running.listen();
-  try {
+  const open = async (): Promise<void> => {
     await registry.init();
+    running.open(hooks.allMetrics ?? (async (own) => [own]));
+  };
+  try {
+    if (hooks.opensFirst) await open();
+    // Alone, the port comes first: a start that fails for it must not have made an administrator whose token nobody sees.
+    await running.listen();
+    if (!hooks.opensFirst) await open();
   } catch (error) {
     await running.stop();
     throw error;
   }
-  running.open(hooks.allMetrics ?? (async (own) => [own]));
   for (const warning of registry.parts.storage.warnings) log.note('warn', warning);
   return running;
 }

@@ -18,7 +18,7 @@ export async function runWorker(options: ServerOptions): Promise<number> {
   });
   let running: RunningServer;
   try {
-    running = await serve(options, { allMetrics: askParent() });
+    running = await serve(options, { allMetrics: askParent(), opensFirst: true });
   } catch (error) {
     tell({ type: 'failed', why: sentence(error) });
     return 1;
