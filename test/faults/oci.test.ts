@@ -97,7 +97,7 @@ class Trial {
     const told = await this.attempt(process);
     if (!process.driver.fired) return this.over(process);
     const lost = this.uploadIsLost(process);
-    if (!lost && !this.isBroken(process)) this.judge(told, process);
+    if (!this.isBroken(process)) this.judge(told, process, lost);
     if (this.isBroken(process)) return this.checkBroken(process);
     await this.burn(process);
     const alive = !process.driver.isDead;
@@ -156,11 +156,14 @@ class Trial {
     process.driver.resume();
   }
 
-  private judge(told: Told | undefined, process: Process): void {
+  private judge(told: Told | undefined, process: Process, lost: boolean): void {
     const { kind, operation } = this.point;
     if (process.driver.isDead || !told) return;
     const { status, headers, bytes } = told;
-    const allowed = kind === 'pause' ? [operation.ok, ...operation.done, 503] : [operation.ok, 503];
+    const allowed = [operation.ok, ...(lost ? [] : [503])];
+    if (kind === 'pause') allowed.push(...operation.done);
+    // an upload that is lost is not there any more, and the client is told so at once: it begins another one
+    if (lost && operation.afresh) allowed.push(404);
     if (!allowed.includes(status)) throw new Error(`answers ${status} ${bytes.toString('utf8')}`);
     if (status === 503 && headers['retry-after'] === undefined) throw new Error('does not say when to come again');
   }

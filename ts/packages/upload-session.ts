@@ -27,6 +27,8 @@ export const SESSION_MS = 12 * 60 * 60 * 1000;
 const MAX_KEPT = 4_096;
 /** Milliseconds that one look at a session's log may take. */
 const CALL_MS = 15_000;
+/** Ids that a new session tries. */
+const MAX_STARTS = 3;
 
 /** Stores a stretch of bytes as an object; `hasher` has seen what comes before. */
 export type StoreChunk = (body: AsyncIterable<Uint8Array>, hasher: Hasher, signal: AbortSignal) => Promise<UploadedObject>;
@@ -77,12 +79,20 @@ export class UploadSessions {
 
   /** A new session, durable. Its id has 128 random bits. */
   async start(image: string, by: string, algorithms: readonly DigestAlgorithm[]): Promise<UploadSession> {
-    const id = randomId(this.options.runtime.random);
-    const shared = this.shared(id, image);
-    shared.log.beginAbsent();
-    await shared.committer.commit(() => ({ changes: [openChange(by, image, algorithms)], result: undefined }), {}, true);
-    this.keep(id, shared);
-    return new UploadSession(this.options, id, by, shared, () => this.kept.delete(id));
+    for (let tries = 1; ; tries += 1) {
+      const id = randomId(this.options.runtime.random);
+      const shared = this.shared(id, image);
+      shared.log.beginAbsent();
+      try {
+        await shared.committer.commit(() => ({ changes: [openChange(by, image, algorithms)], result: undefined }), {}, true);
+      } catch (error) {
+        // The store has kept half of entry 0: nothing is lost with it, another id does as well.
+        if (isWhole(shared) || tries === MAX_STARTS) throw error;
+        continue;
+      }
+      this.keep(id, shared);
+      return new UploadSession(this.options, id, by, shared, () => this.kept.delete(id));
+    }
   }
 
   /** Fresh. Throws `NoSession` for one that is over, another user's or another package's: all the same. */
@@ -90,10 +100,9 @@ export class UploadSessions {
     const { runtime } = this.options;
     const shared = this.kept.get(id) ?? this.shared(id, image);
     const session = new UploadSession(this.options, id, by, shared, () => this.kept.delete(id));
-    const { state, broken } = await session.whileThere(() => shared.log.refresh());
+    const { state } = await session.whileThere(() => shared.log.refresh());
     const mine = state.image === image && state.by === by;
-    const alive = broken === undefined && !isOver(state);
-    if (!mine || !alive || runtime.clock.now() - state.openedAt >= SESSION_MS) throw new NoSession();
+    if (!mine || isOver(state) || runtime.clock.now() - state.openedAt >= SESSION_MS) throw new NoSession();
     this.keep(id, shared);
     return session;
   }
@@ -141,6 +150,9 @@ export class UploadSessions {
     return { log, committer, live: undefined };
   }
 }
+
+/** Half an entry ends a session: nothing can come behind it, and clients can begin another one. */
+const isWhole = ({ log }: Shared): boolean => log.snapshot?.broken === undefined;
 
 const isOver = ({ closed, openedAt }: UploadState): boolean => closed || openedAt === 0;
 
@@ -266,7 +278,10 @@ export class UploadSession {
     return this.hashed(this.state.algorithms, onProgress);
   }
 
-  /** What `work` has read and written counts only if entry 0 stands afterwards: it is removed first, so until then nothing was. Else `NoSession`. */
+  /**
+   * What `work` has read and written counts only if entry 0 stands afterwards: it is removed first, so until then nothing was. Else `NoSession`, as where
+   * the log turns out to be damaged.
+   */
   async whileThere<T>(work: () => Promise<T>): Promise<T> {
     const { driver, repository } = this.options;
     const outcome = await work().then(
@@ -274,7 +289,7 @@ export class UploadSession {
       (error: unknown) => ({ error }),
     );
     if ('error' in outcome && (outcome.error instanceof NoSession || outcome.error instanceof OutOfOrder)) throw outcome.error;
-    if (!(await driver.stat(uploadSlot(repository, this.id, 0)))) throw new NoSession();
+    if (!isWhole(this.shared) || !(await driver.stat(uploadSlot(repository, this.id, 0)))) throw new NoSession();
     if ('error' in outcome) throw outcome.error;
     return outcome.value;
   }
