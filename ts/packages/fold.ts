@@ -12,7 +12,7 @@ export interface PackageCodec<P, M, F> {
   /** Changes whenever a function below changes its meaning. */
   readonly revision: string;
   initialData(identity: string): P;
-  /** Called for `publish`, `file` and `data` changes; answers `data` itself where nothing of the package's own changes. */
+  /** Called for `publish`, `file`, `data`, `delete` and `delete-all` changes; answers `data` itself where nothing of the package's own changes. */
   applyData(data: P, change: Change): P;
   /** For indexes and search, small. Asked only while the package has a release that is not deleted; undefined: it does not exist all the same. */
   summarise(state: PackageState<P, M, F>): { readonly [field: string]: Json } | undefined;
@@ -25,6 +25,9 @@ const REVISION = 2;
 
 /** JSON bytes that a summary may have. */
 const SUMMARY_MAX = 8 * 1024;
+
+/** Changes that may be about a protocol's own data. */
+const OWN: ReadonlySet<string> = new Set(['publish', 'file', 'data', 'delete', 'delete-all']);
 
 /** Bytes in memory of a package without anything in it. */
 const EMPTY_WEIGHT = 512;
@@ -102,8 +105,7 @@ function applyGeneric<P, M, F>(state: PackageState<P, M, F>, change: Change, ent
 }
 
 function withData<P, M, F>(codec: PackageCodec<P, M, F>, state: PackageState<P, M, F>, change: Change): PackageState<P, M, F> {
-  const own = change.type === 'publish' || change.type === 'file' || change.type === 'data';
-  if (!own || change['erased'] === true) return state;
+  if (!OWN.has(change.type) || change['erased'] === true) return state;
   const data = codec.applyData(state.data, change);
   if (data === state.data) return state;
   return { ...state, data, weight: state.weight + jsonWeight(data) - jsonWeight(state.data) };

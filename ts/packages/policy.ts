@@ -14,6 +14,9 @@ export interface Standing {
   readonly rights?: Rights | undefined;
 }
 
+/** Owners of one package. Lists decide by them, so they must fit into the feed's line; more people are a team. */
+export const MAX_OWNERS = 100;
+
 /** Grants that `permits` may look at, for one action: what to ask the provider. */
 export const grantsFor = (action: Action): readonly Action[] =>
   action === 'read' ? ['read'] : [...new Set<Action>([action, 'overwrite', 'admin'])];

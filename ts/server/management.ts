@@ -8,13 +8,13 @@ import { json, type Reply } from '../http/reply.js';
 import { type Call, type Param, type Query, type RequestBody, type Route, routesOf } from '../http/route.js';
 import { historyOf } from '../packages/history.js';
 import type { Ruled } from '../packages/package-handle.js';
+import { MAX_OWNERS } from '../packages/policy.js';
 import { PackageLifeCycle } from './life-cycle.js';
 
 const KiB = 1024;
 const MAX_PAGE = 1_000;
 const MAX_REASON = 4_096;
 const MAX_HISTORY = 10_000;
-const MAX_OWNERS = 1_000;
 const MAX_NAME = 256;
 
 const route = routesOf<Ruled>();

@@ -149,6 +149,20 @@ describe('npm 11: unpublish one version', () => {
     expect(Object.keys((await document()).versions)).toHaveLength(3);
   });
 
+  it('takes the readme of the version with it, also when latest has moved on before', async () => {
+    const files = { 'README.md': '# of the version that goes' };
+    await npm.publish({ name: 'pkg', version: '4.0.0' }, { files });
+    expect((await document()).readme).toBe('# of the version that goes');
+    await npm.put('/-/package/pkg/dist-tags/latest', '"1.0.0"');
+    await unpublish('2.0.0');
+    expect(await document()).toMatchObject({ readme: '# of the version that goes', readmeFilename: 'README.md' });
+    await unpublish('4.0.0');
+    expect((await npm.get('/pkg')).text).not.toContain('of the version that goes');
+    expect(await document()).not.toHaveProperty('readmeFilename');
+    expect((await npm.publish({ name: 'pkg', version: '4.0.1' }, { files: { 'README.md': '# next' } })).status).toBe(201);
+    expect((await document()).readme).toBe('# next');
+  });
+
   it('asks hooks, which may veto', async () => {
     const asked: string[] = [];
     const hooked = await registry({

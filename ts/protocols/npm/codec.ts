@@ -16,27 +16,28 @@ export interface NpmPatch {
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
-function readmeOf(data: NpmPackage, patch: Fields): Pick<NpmPackage, 'readme' | 'readmeFilename'> {
-  if (!('readme' in patch)) return data;
+/** A version's readme, in place of another's. */
+function readmeOf(patch: Fields, version: unknown): Omit<NpmPackage, 'stars'> {
   const readme = textOf(patch['readme']);
   const readmeFilename = textOf(patch['readmeFilename']);
-  return { ...(readme === undefined ? {} : { readme }), ...(readmeFilename === undefined ? {} : { readmeFilename }) };
+  return {
+    ...(readme === undefined ? {} : { readme }),
+    ...(readmeFilename === undefined ? {} : { readmeFilename }),
+    ...(typeof version === 'string' ? { readmeOf: version } : {}),
+  };
 }
 
-function applyPatch(data: NpmPackage, patch: unknown): NpmPackage {
+function applyPatch(data: NpmPackage, patch: unknown, version: unknown): NpmPackage {
   if (!isFields(patch)) throw new UnknownChange('npm data of an unknown form');
   const { star, unstar } = patch;
-  const stars = data.stars.filter((id) => id !== unstar && id !== star);
-  return { stars: typeof star === 'string' ? [...stars, star] : stars, ...pick(readmeOf(data, patch)) };
+  const others = data.stars.filter((id) => id !== unstar && id !== star);
+  const stars = typeof star === 'string' ? [...others, star] : others;
+  return 'readme' in patch ? { stars, ...readmeOf(patch, version) } : { ...data, stars };
 }
 
-const pick = ({
-  readme,
-  readmeFilename,
-}: Pick<NpmPackage, 'readme' | 'readmeFilename'>): Pick<NpmPackage, 'readme' | 'readmeFilename'> => ({
-  ...(readme === undefined ? {} : { readme }),
-  ...(readmeFilename === undefined ? {} : { readmeFilename }),
-});
+/** What a version that was withdrawn said of itself is not shown any more. */
+const withoutReadme = (data: NpmPackage, version?: unknown): NpmPackage =>
+  data.readmeOf === undefined || (version !== undefined && version !== data.readmeOf) ? data : { stars: data.stars };
 
 /** What search and lists know of a package. */
 export interface NpmSummary extends Card {
@@ -45,7 +46,8 @@ export interface NpmSummary extends Card {
   readonly date: number;
   /** User ids. */
   readonly by: string;
-  readonly owners: readonly string[];
+  /** Absent where they do not fit: ids of an application's own provider may be long. */
+  readonly owners?: readonly string[];
   /** User ids of those who starred it, the last 128. */
   readonly stars: readonly string[];
   readonly deprecated?: boolean;
@@ -75,11 +77,13 @@ const summaries = new WeakMap<NpmState, { readonly [field: string]: Json }>();
 
 /** What npm adds to the generic package: stars and the readme. Search reads the summary. */
 export const npmCodec: PackageCodec<NpmPackage, NpmManifest, NpmFile> = {
-  revision: 'npm.1',
+  revision: 'npm.2',
   initialData: () => ({ stars: [] }),
   applyData(data, change: Change) {
+    if (change.type === 'delete') return withoutReadme(data, change['version']);
+    if (change.type === 'delete-all') return withoutReadme(data);
     const patch = change.type === 'data' ? change['patch'] : change['data'];
-    return patch === undefined ? data : applyPatch(data, patch);
+    return patch === undefined ? data : applyPatch(data, patch, change['version']);
   },
   summarise(state) {
     const known = summaries.get(state);

@@ -18,6 +18,7 @@ import {
   visibilityChange,
 } from '../../packages/changes.js';
 import type { Confirmation, HookFile, PackageHandle } from '../../packages/package-handle.js';
+import { MAX_OWNERS } from '../../packages/policy.js';
 import type { NpmPatch } from './codec.js';
 import { staleRevision } from './errors.js';
 import { type Fields, isFields } from './manifest.js';
@@ -31,7 +32,6 @@ type Handle = PackageHandle<NpmState>;
 export type FindUser = (name: string) => Promise<string | undefined>;
 
 const MAX_MESSAGE = 4_096;
-const MAX_OWNERS = 1_000;
 
 /** What every change of a document is answered with. */
 export const done = (snapshot: NpmSnapshot, status = 200): Reply =>
@@ -256,7 +256,7 @@ export async function setOwners(
 ): Promise<Reply> {
   const by = actorOf(call);
   if (maintainers.length === 0) throw invalid('Cannot remove the last owner of a package');
-  if (maintainers.length > MAX_OWNERS) throw invalid(`a package has at most ${MAX_OWNERS} owners`);
+  if (maintainers.length > MAX_OWNERS) throw invalid(`a package has at most ${MAX_OWNERS} owners; more people are a team`);
   const owners: string[] = [];
   for (const name of new Set(maintainers.map(nameOf))) {
     const id = (await find(name)) ?? (call.package.snapshot.state.owners.includes(name) ? name : undefined);

@@ -183,7 +183,7 @@ export class OrganisationHandlers {
     const { items } = await call.listing();
     return items
       .filter(({ identity }) => identity.startsWith(`@${call.params.org}/`))
-      .map(({ identity, summary }) => ({ name: identity, owners: (summary as unknown as Partial<NpmSummary>).owners ?? [] }));
+      .map(({ identity, summary }) => ({ name: identity, owners: (summary as unknown as NpmSummary).owners ?? [] }));
   }
 
   /** Who owns every package of a scope, and at least one, has it already: that is made an organisation. */

@@ -56,7 +56,9 @@ export class SearchHandlers {
       size: count(call.query.get('size'), 20, 250),
       visible: (item) => readable.get(item.key) === item && filter(item),
     });
-    const people = await this.people(new Set(page.hits.flatMap(({ item }) => [summaryOf(item).by, ...summaryOf(item).owners])));
+    const people = await this.people(
+      new Set(page.hits.flatMap(({ item }) => [summaryOf(item).by, ...(summaryOf(item).owners ?? [])])),
+    );
     const newest = Math.max(0, ...page.hits.map(({ item }) => summaryOf(item).date));
     const time = new Date(newest).toISOString();
     return json({ objects: page.hits.map((hit) => found(hit, people, call.baseUrl)), total: page.total, time }, 'no-store');
@@ -77,7 +79,7 @@ export class SearchHandlers {
     const id = await this.findUser(call.params.user);
     if (id === undefined) throw new RegistryError('not_found', 'User not found');
     const { items } = await call.listing();
-    const own = items.filter((item) => summaryOf(item).owners.includes(id));
+    const own = items.filter((item) => summaryOf(item).owners?.includes(id));
     return json(Object.fromEntries(own.map(({ identity }) => [identity, 'write'])), 'no-store');
   };
 
@@ -89,7 +91,7 @@ export class SearchHandlers {
   private async testOf({ field, value, not }: Filter): Promise<(name: string, summary: NpmSummary) => boolean> {
     if (field === 'maintainer') {
       const id = await this.findUser(value);
-      return (_, { owners }) => id !== undefined && owners.includes(id) !== not;
+      return (_, { owners = [] }) => id !== undefined && owners.includes(id) !== not;
     }
     if (field === 'scope') return (name) => name.startsWith(`@${value.replace(/^@/, '')}/`) !== not;
     if (field === 'keywords') {
@@ -116,7 +118,7 @@ function found({ item, rank }: SearchHit, people: ReadonlyMap<string, Person>, b
     const person = people.get(id);
     return { username: person?.name ?? id, email: person?.email ?? '' };
   };
-  const { description, keywords = [], author, homepage, repository, license } = summary;
+  const { description, keywords = [], owners = [], author, homepage, repository, license } = summary;
   const score = (rank + 1) / 5;
   return {
     package: {
@@ -134,7 +136,7 @@ function found({ item, rank }: SearchHit, people: ReadonlyMap<string, Person>, b
       ...(author === undefined ? {} : { author: { name: author } }),
       ...(license === undefined ? {} : { license }),
       publisher: user(summary.by),
-      maintainers: summary.owners.map(user),
+      maintainers: owners.map(user),
     },
     score: { final: score, detail: { quality: score, popularity: score, maintenance: score } },
     searchScore: rank,

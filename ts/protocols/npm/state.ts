@@ -9,6 +9,8 @@ export interface NpmPackage {
   /** Of the version that became `latest` last; absent when that one's lies in a file of its release (`README`). */
   readonly readme?: string;
   readonly readmeFilename?: string;
+  /** That version: what was read in it goes with it. */
+  readonly readmeOf?: string;
 }
 
 export interface Signature {
