@@ -38,7 +38,8 @@ function textField(body: Fields, field: string): string | undefined {
  * limited to packages without saying what for may only read them.
  */
 export function grantOf(body: Fields): TokenRequest {
-  if (names(body, 'orgs').length > 0) throw invalid('this registry has no organisations');
+  const organisations = names(body, 'orgs').length > 0 || textField(body, 'orgs_permission') !== undefined;
+  if (organisations) throw invalid('a token cannot be limited by organisation: name its scope with --scopes');
   const permission = textField(body, 'packages_and_scopes_permission');
   if (permission !== undefined && permission !== 'read-only' && permission !== 'read-write')
     throw invalid('packages_and_scopes_permission must be read-only or read-write');
