@@ -146,6 +146,8 @@ describe('commands beside a running server', () => {
 describe('commands that cannot be', () => {
   it.each([
     [['lisst'], 2, /no such command: lisst; did you mean list\?/],
+    [['user'], 2, /no such command: user; user takes add, disable-2fa, list/],
+    [['token', 'lst', 'bob'], 2, /no such command: token lst; token takes create, list, revoke/],
     [['yank', 'npm'], 1, /usage: entrepot yank REPO NAME VERSION/],
     [['list', '--storage', 'memory:'], 1, /memory: is empty in every process/],
     [['token', 'create', 'x', '--ttl', 'long'], 1, /--ttl: must be a number of seconds/],

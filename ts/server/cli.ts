@@ -73,12 +73,23 @@ async function serveCommand(args: readonly string[]): Promise<number> {
   return runServer(optionsOf(values));
 }
 
+/** What is wrong with words that begin no command. */
+function unknownCommand([first = '', second]: readonly string[], table: readonly (readonly string[])[]): string {
+  const below = table.flatMap(([word, verb]) => (word === first && verb !== undefined ? [verb] : []));
+  if (below.length > 0) {
+    const given = second === undefined || second.startsWith('-') ? first : `${first} ${second}`;
+    return `no such command: ${given}; ${first} takes ${below.join(', ')}`;
+  }
+  const meant = nearest(first, ['serve', ...table.map(([word = '']) => word)]);
+  return `no such command: ${first}${meant ? `; did you mean ${meant}?` : ''}`;
+}
+
 async function otherCommand(args: readonly string[]): Promise<number> {
   const { COMMAND_TABLE, runCommand } = await import('./commands.js');
   const command = COMMAND_TABLE.find(({ words }) => words.every((word, at) => args[at] === word));
   if (!command) {
-    const meant = nearest(args[0] ?? '', ['serve', ...COMMAND_TABLE.map(({ words }) => words[0] ?? '')]);
-    process.stderr.write(`entrepot: no such command: ${args[0] ?? ''}${meant ? `; did you mean ${meant}?` : ''}\n`);
+    const table = COMMAND_TABLE.map(({ words }) => words);
+    process.stderr.write(`entrepot: ${unknownCommand(args, table)}\n`);
     return 2;
   }
   const spec = { ...SERVER_FLAGS, json: { type: 'boolean' }, ...command.flags } as FlagSpec;
