@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { floorChange } from '../../ts/log/fold.js';
-import { logSlot, objectKey, packageKey, pendingFolder } from '../../ts/storage/key.js';
+import { logSlot, markerId, markerKey, objectKey, packageKey, pendingFolder } from '../../ts/storage/key.js';
 import { faults, keys, opened } from './opened-space.js';
 import { add, TestClock } from './set-log.js';
 import { SimpleStore } from './simple-store.js';
@@ -72,6 +72,30 @@ describe('commit', () => {
       await cold.read('absent');
       expect(driver.calls.length).toBe(4);
     }
+  });
+
+  it('while a marker is seen whose entry does not come, a reader waits for the looks that were asked for before it, and for no later ones', async () => {
+    const driver = new SimpleStore();
+    const [a, b] = [await opened(driver), await opened(driver)];
+    await a.commit('p', add('1'));
+    await a.finish();
+    await b.read('p');
+    const orphan = markerKey('r', markerId(driver.time, 'a'.repeat(26)), packageKey('p'));
+    driver.objects.set(orphan, { bytes: new Uint8Array(0), modified: driver.time });
+    const others: Promise<unknown>[] = [];
+    const read = driver.read.bind(driver);
+    driver.read = async (key) => {
+      // before each re-read of the log is over, somebody else has looked at the markers again
+      if (key.startsWith('log/') && others.length < 40) {
+        others.push(b.read('p'));
+        for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
+      }
+      return read(key);
+    };
+    expect((await b.read('p')).state.added).toEqual(['1']);
+    expect(others.length).toBeLessThan(10);
+    driver.read = read;
+    await Promise.all(others);
   });
 
   it('with bounded staleness a cached read costs nothing until the bound has passed, and an acknowledgement waits it out', async () => {

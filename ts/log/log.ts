@@ -47,6 +47,8 @@ export class Log<S> {
   private readonly reread: NextFlight<Snapshot<S>>;
   private name: string | undefined;
   private known: Snapshot<S> | undefined;
+  /** What is known was taken from a checkpoint, or is half folded: it may be behind whatever probes say. */
+  private behind = false;
   private expected = 0;
   private erased: Erased = NOTHING_ERASED;
   private readonly stubs = new Set<number>();
@@ -80,6 +82,14 @@ export class Log<S> {
     return this.known;
   }
 
+  /**
+   * The last state folded, if it answers all probes up to this number. Readers ask for those that had ended when they began, and not for later ones: while
+   * a marker is seen whose entry has not come, every probe asks for another look, and a reader who waited for all of them might wait for ever.
+   */
+  settledFor(probe: number): Snapshot<S> | undefined {
+    return this.behind || this.clean < probe ? undefined : this.known;
+  }
+
   /** Re-reads the log; begins after this call, shared with whoever asks meanwhile. Settles the probes that ended before it began. */
   refresh(): Promise<Snapshot<S>> {
     return this.reread.run();
@@ -91,9 +101,11 @@ export class Log<S> {
     const found = await this.fromCheckpoint(false);
     const fold = found ? { snapshot: found.start, entries: [] } : await this.tail(this.nothing(), 1, MAX_TAIL);
     if (fold.more) return this.refresh();
-    if (!this.known) this.adopt(fold);
-    // behind perhaps: readers must look before they believe it
-    this.dirty = Math.max(this.dirty, this.clean + 1);
+    if (!this.known) {
+      this.adopt(fold);
+      // readers must look before they believe it
+      this.behind = true;
+    }
     return this.known ?? fold.snapshot;
   }
 
@@ -106,7 +118,10 @@ export class Log<S> {
   async accept(before: Snapshot<S>, raw: RawEntry, mark: number): Promise<Snapshot<S>> {
     try {
       const after = foldEntry(this.context.schema, before, raw.entry, this.erased);
-      if ((this.known?.position ?? 0) < after.position) this.adopt({ snapshot: after, entries: [raw] });
+      if ((this.known?.position ?? 0) < after.position) {
+        this.adopt({ snapshot: after, entries: [raw] });
+        this.behind = false;
+      }
       this.clean = Math.max(this.clean, mark);
       return after;
     } catch (error) {
@@ -171,14 +186,14 @@ export class Log<S> {
     const mark = this.dirty;
     const fold = await this.foldOn(MAX_TAIL);
     if (fold.more) {
-      // readers must not believe what is half folded
-      this.dirty = Math.max(this.dirty, this.clean + 1);
       this.adopt(fold);
+      this.behind = true;
       this.rebuild();
       throw unavailable('this package is being indexed, try again shortly');
     }
     const after = this.adopt(fold);
     this.clean = Math.max(this.clean, this.context.settlesLater ? this.dirty : mark);
+    this.behind = false;
     return after;
   }
 

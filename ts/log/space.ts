@@ -119,10 +119,9 @@ export class Space<S> implements LogSpace<S> {
     // nothing is kept for names that do not exist: a storm of them costs nothing
     if (!this.cells.peek(key)?.log.snapshot && !named && !this.isFed(key))
       return emptySnapshot(this.options.schema, identity, key);
-    const { log } = this.cells.get(key, identity);
-    while (!log.snapshot || log.dirty > log.clean) await unlessAborted(log.refresh(), options.signal);
+    const snapshot = await this.settled(this.cells.get(key, identity).log, options.signal);
     this.cells.used(key);
-    return log.snapshot;
+    return snapshot;
   }
 
   async readStrong(identity: string, options: Options = {}): Promise<Snapshot<S>> {
@@ -246,6 +245,16 @@ export class Space<S> implements LogSpace<S> {
     return key;
   }
 
+  /** The log's state for a reader whose probe has ended. */
+  private async settled(log: Log<S>, signal?: AbortSignal): Promise<Snapshot<S>> {
+    const probe = log.dirty;
+    for (;;) {
+      const snapshot = log.settledFor(probe);
+      if (snapshot) return snapshot;
+      await unlessAborted(log.refresh(), signal);
+    }
+  }
+
   private begin(key: string, identity: string): Promise<Snapshot<S>> {
     const { log } = this.cells.get(key, identity);
     return this.feed.snapshot && !this.isFed(key) ? Promise.resolve(log.beginAbsent()) : log.begin();
@@ -267,9 +276,7 @@ export class Space<S> implements LogSpace<S> {
   }
 
   private async itemNow(key: string): Promise<FeedItem | undefined> {
-    const { log } = this.cells.get(key);
-    while (!log.snapshot || log.dirty > log.clean) await log.refresh();
-    const { identity, position, state } = log.snapshot;
+    const { identity, position, state } = await this.settled(this.cells.get(key).log);
     return position === 0 ? undefined : { key, identity, to: position, summary: this.options.schema.summarise(state) };
   }
 
