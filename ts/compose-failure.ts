@@ -1,4 +1,4 @@
-import type { RegistryError } from './errors/registry-error.js';
+import { notFound, type RegistryError } from './errors/registry-error.js';
 import type { RawResponse } from './http/context.js';
 import { writeError } from './http/fail.js';
 import type { ErrorFormat } from './http/plugin.js';
@@ -8,6 +8,7 @@ export const houseErrors: ErrorFormat = {
   mediaType: 'application/json',
   body: (error) => JSON.stringify({ error: { code: error.code ?? error.kind, message: error.message } }),
   challenge: () => 'Bearer realm="entrepot", Basic realm="entrepot"',
+  absent: (name) => notFound(`package ${name}`),
 };
 
 /** A failure outside of any repository. */

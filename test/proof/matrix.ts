@@ -1,12 +1,14 @@
 import { packageKey } from '../../ts/storage/key.js';
 import type { Cast, Character } from './cast.js';
 import type { Answer } from './house.js';
-import { NEEDS, type Standing, type Verdict, verdict } from './oracle.js';
+import { NEEDS, type Need, type Standing, type Verdict, verdict } from './oracle.js';
 import { formsOf, SPELLINGS, type Spelling, USES, type Use } from './requests.js';
 
 const STANDINGS: readonly Standing[] = ['absent', 'public', 'restricted', 'deleted'];
 export interface MatrixOptions {
   readonly uses?: readonly Use[];
+  /** What each of `uses` asks of its caller. Default: the npm table's. */
+  readonly needs?: Readonly<Record<string, Need>>;
   readonly spellings?: readonly Spelling[];
 }
 
@@ -34,12 +36,14 @@ export class Matrix {
   /** Packages that nobody has managed to change yet. */
   private readonly spare = new Map<Standing, string>();
   private readonly uses: readonly Use[];
+  private readonly needs: Readonly<Record<string, Need>>;
   private readonly spellings: readonly Spelling[];
 
-  constructor(cast: Stage, open: boolean, { uses = USES, spellings = SPELLINGS }: MatrixOptions = {}) {
+  constructor(cast: Stage, open: boolean, { uses = USES, needs = NEEDS, spellings = SPELLINGS }: MatrixOptions = {}) {
     this.cast = cast;
     this.open = open;
     this.uses = uses;
+    this.needs = needs;
     this.spellings = spellings;
   }
 
@@ -51,7 +55,7 @@ export class Matrix {
   }
 
   private async forms(character: Character, use: Use, standing: Standing, spelling: Spelling): Promise<void> {
-    const need = NEEDS[use.id];
+    const need = this.needs[use.id];
     if (need === undefined) throw new Error(`the oracle does not know ${use.id}`);
     const expected = verdict(need, character.who, standing, this.open);
     for (const form of formsOf(use).slice(0, spelling.loose ? 2 : 4)) {

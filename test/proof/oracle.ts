@@ -12,11 +12,13 @@ export type Need =
   | 'a list of what they may read'
   | 'to read'
   | 'to read, and to be somebody'
+  | 'to read what has been'
   | 'to star'
   | 'to publish'
   | 'to change'
   | 'to delete'
-  | 'to administer';
+  | 'to administer'
+  | 'to administer everything';
 
 /** By route id; where one route does several things, one line for each. */
 export const NEEDS: Readonly<Record<string, Need>> = {
@@ -116,6 +118,8 @@ export function verdict(need: Need, who: Who, standing: Standing, open: boolean)
     case 'to be somebody':
     case 'a list of what they may read':
       return 'yes';
+    case 'to administer everything':
+      return who.admin ? 'yes' : [403];
     case 'to look at the organisation':
       return who.admin || who.guild ? 'yes' : [404];
     case 'to change the organisation':
@@ -128,6 +132,11 @@ export function verdict(need: Need, who: Who, standing: Standing, open: boolean)
     case 'to read':
     case 'to read, and to be somebody':
       return who.reads && there ? 'yes' : [404];
+    case 'to read what has been': {
+      // of what is deleted: who could change its owners
+      const may = who.admin || (who.writes && who.owner && !who.readonly);
+      return (who.reads && there) || (may && standing === 'deleted') ? 'yes' : [404];
+    }
   }
   // A change: nobody is told more than 403, and of what is not there 404 may be said to those who could read it.
   const no = there || !who.reads ? [403] : [403, 404];

@@ -1,7 +1,7 @@
 import type { Accounts } from '../auth/accounts.js';
 import { houseErrors } from '../compose-failure.js';
 import type { OpenRepository } from '../compose-repositories.js';
-import { invalid, RegistryError } from '../errors/registry-error.js';
+import { invalid, notFound, RegistryError } from '../errors/registry-error.js';
 import { parseJson } from '../formats/json.js';
 import type { ProtocolInstance } from '../http/plugin.js';
 import { json, type Reply } from '../http/reply.js';
@@ -68,14 +68,21 @@ async function listPackages(call: Call<unknown, unknown, Ruled>): Promise<Reply>
   return json({ packages: page.map((name) => ({ name })), ...next }, 'no-store');
 }
 
-/** The last ones, where there are more than a page may hold: the log itself is complete. */
-async function showHistory({ space }: OpenRepository, call: Call<unknown, unknown, Ruled>): Promise<Reply> {
+/**
+ * The last ones, where there are more than a page may hold: the log itself is complete. That of a deleted package is for whoever may administer it: for
+ * readers it never was.
+ */
+async function showHistory({ space, protocol }: OpenRepository, call: Call<unknown, unknown, Ruled>): Promise<Reply> {
+  const { name, snapshot } = call.package;
+  const there = snapshot.position > 0 && protocol.lifeCycle.versions(snapshot.state).length > 0;
+  if (!there && !(await call.package.may('admin'))) throw notFound(`package ${name}`);
   const records = [];
-  for await (const record of historyOf(space, call.package.name, { signal: call.signal })) {
+  for await (const record of historyOf(space, name, { signal: call.signal })) {
     records.push(record);
     if (records.length > MAX_HISTORY) records.shift();
   }
-  return json({ name: call.package.name, history: records }, 'no-store');
+  if (records.length === 0) throw notFound(`package ${name}`);
+  return json({ name, history: records }, 'no-store');
 }
 
 /** The management surface of one repository, as routes of their own beside the protocol's: same packages, same rules, same commit. */
