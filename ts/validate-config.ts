@@ -1,7 +1,7 @@
-import { isIP } from 'node:net';
 import { adminTokenProblem } from './auth/admin.js';
 import type { IRegistryConfig, ProtocolName } from './config.js';
 import { ConfigError } from './errors/config-error.js';
+import { isCidr } from './lib/cidr.js';
 import { Checks, type Fields, isFields } from './validate-checks.js';
 import { validatePublishers } from './validate-publishers.js';
 import { validateStorage } from './validate-storage.js';
@@ -117,15 +117,8 @@ function validateTuning(checks: Checks, given: Fields): undefined {
   if (given['trustProxy'] === undefined) return;
   if (!Array.isArray(given['trustProxy'])) return checks.problem('trustProxy', 'must be a list of addresses');
   for (const [at, address] of given['trustProxy'].entries())
-    if (!isAddressRange(address)) checks.problem(`trustProxy[${at}]`, 'must be an IP address or a range such as 10.0.0.0/8');
-}
-
-function isAddressRange(value: unknown): boolean {
-  if (typeof value !== 'string') return false;
-  const [address = '', bits, ...rest] = value.split('/');
-  const version = isIP(address);
-  if (version === 0 || rest.length > 0) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+    if (typeof address !== 'string' || !isCidr(address))
+      checks.problem(`trustProxy[${at}]`, 'must be an IP address or a range such as 10.0.0.0/8');
 }
 
 function validateRepositories(checks: Checks, given: Fields, available: ReadonlySet<string>): readonly RepositoryPlan[] {

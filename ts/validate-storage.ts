@@ -36,6 +36,7 @@ function validateS3(checks: Checks, storage: Fields): void {
   for (const key of ['accessKey', 'accessSecret', 'endpoint', 'region']) checks.text(`storage.${key}`, storage[key]);
   if ((storage['accessKey'] === undefined) !== (storage['accessSecret'] === undefined))
     checks.problem('storage.accessSecret', 'accessKey and accessSecret go together');
+  validateEndpoint(checks, storage['endpoint']);
   checks.integer('storage.port', storage['port'], 1, 65_535);
   checks.flag('storage.useSsl', storage['useSsl']);
   const prefix = storage['prefix'];
@@ -44,4 +45,16 @@ function validateS3(checks: Checks, storage: Fields): void {
     (typeof prefix !== 'string' || !/^([A-Za-z0-9._~-]{1,255}(\/[A-Za-z0-9._~-]{1,255})*\/?)?$/.test(prefix))
   )
     checks.problem('storage.prefix', 'must be segments of letters, digits and . _ ~ -, joined with /');
+}
+
+/** It stands in messages and logs, so it may not hold credentials. */
+function validateEndpoint(checks: Checks, value: unknown): undefined {
+  if (typeof value !== 'string' || value === '') return;
+  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `https://${value}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol))
+    return checks.problem('storage.endpoint', 'must be a host, host:port, or an http or https URL');
+  if (url.username || url.password)
+    return checks.problem('storage.endpoint', 'must not hold credentials: those are accessKey and accessSecret');
+  if (url.search || url.hash) return checks.problem('storage.endpoint', 'must not have a query or a fragment');
 }

@@ -123,6 +123,24 @@ describe('a wrong configuration', () => {
     expect(text).not.toMatch(/hunter2|swordfish|opensesame/);
   });
 
+  it('takes an S3 endpoint that is one, and never repeats the credentials of one that has some', () => {
+    const storage = (endpoint: string) => problems({ storage: { bucketName: 'packages', endpoint }, npm: { enabled: true } });
+    for (const good of ['s3.example', 's3.example:9000', 'http://127.0.0.1:9000', 'https://s3.example/', '[::1]:9000'])
+      expect(storage(good), good).toEqual({});
+    for (const bad of ['http://', 'a b', 'ftp://s3.example', 's3.example:port', 'https://s3.example/?a=b'])
+      expect(Object.keys(storage(bad)), bad).toEqual(['storage.endpoint']);
+    const told = storage('http://key:hunter2@s3.example');
+    expect(told).toHaveProperty(['storage.endpoint'], expect.stringMatching(/credentials/));
+    expect(JSON.stringify(told)).not.toContain('hunter2');
+  });
+
+  it('knows every trusted address that it takes', () => {
+    const trusted = (address: string) => problems({ storage: memory, npm: { enabled: true }, trustProxy: [address] });
+    expect(trusted('fe80::1')).toEqual({});
+    for (const bad of ['fe80::1%lo', '10.0.0.0/8/9', '10.0.0.0/', 'localhost', ''])
+      expect(trusted(bad), bad).toHaveProperty(['trustProxy[0]']);
+  });
+
   it('refuses two names for one secret that differ', () => {
     expect(problems({ storage: memory, secret: A, auth: { jwtSecret: B } })).toHaveProperty(['auth.jwtSecret']);
     expect(problems({ storage: memory, secret: A, auth: { jwtSecret: A } })).toEqual({});
