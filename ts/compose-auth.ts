@@ -79,8 +79,11 @@ export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
   const manager = managerOf(parts, provider, organisations);
   const accounts = new DirectoryAccounts(provider, { selfRegistration: config.auth?.selfRegistration === true });
   const close = async (): Promise<void> => {
-    await manager.close();
-    await space.close();
+    try {
+      await manager.close();
+    } finally {
+      await space.close();
+    }
   };
   try {
     await manager.init();

@@ -41,9 +41,15 @@ export async function makeDriver(storage: IRegistryConfig['storage'], runtime: R
 export async function openStorage(config: IRegistryConfig, runtime: Runtime): Promise<OpenStorage> {
   const { storage, singleWriter } = config;
   const made = await makeDriver(storage, runtime);
-  const { driver, warnings } = await ensureCapable(made, { runtime, singleWriter, instanceHint: hintOf(storage) });
-  await ensureFormat(driver);
-  return { driver, warnings, folder: 'root' in storage ? storage.root : undefined };
+  try {
+    const { driver, warnings } = await ensureCapable(made, { runtime, singleWriter, instanceHint: hintOf(storage) });
+    await ensureFormat(driver);
+    return { driver, warnings, folder: 'root' in storage ? storage.root : undefined };
+  } catch (error) {
+    // What could not be opened has nobody who would close it.
+    await made.close?.().catch(() => undefined);
+    throw error;
+  }
 }
 
 function s3Options({ bucketName, prefix, region, accessKey, accessSecret, ...where }: IS3StorageConfig) {

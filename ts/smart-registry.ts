@@ -62,8 +62,11 @@ export class SmartRegistry implements RawHandler {
   private readonly trusted: Networks;
   private readonly underWay = new Set<Promise<unknown>>();
   private readonly hold = new ProcessHold();
+  /** Where repositories will be, until they are open. */
+  private readonly planned: Mounts<RepositoryPlan>;
   private starting: Promise<Opened> | undefined;
   private opened: Opened | undefined;
+  private closing: Promise<void> | undefined;
   /** `fetch(request: Request): Promise<Response>`, bound: `export default { fetch: registry.fetch }`. */
   readonly fetch: (request: Request) => Promise<Response>;
 
@@ -73,6 +76,7 @@ export class SmartRegistry implements RawHandler {
     this.config = config;
     this.runtime = config.runtime ?? systemRuntime;
     this.trusted = networks(config.trustProxy ?? []);
+    this.planned = new Mounts(this.plans.map((target) => ({ basePath: target.basePath, target })));
     this.fetch = toFetchHandler(this, { runtime: this.runtime });
   }
 
@@ -104,10 +108,18 @@ export class SmartRegistry implements RawHandler {
     return this.track(this.answer(context, undefined));
   }
 
-  /** True when a repository is mounted at this undecoded path, or answers it at the root of the host. */
+  /**
+   * True when a repository is mounted at this undecoded path, or answers it at the root of the host; before `init` and after `destroy` too, when all that it
+   * answers is a 503: a 404 of somebody else would be taken for the registry's.
+   */
   handles(path: string): boolean {
-    const { opened } = this;
-    return opened !== undefined && (opened.mounts.find(path) !== undefined || rootOf(opened, 'GET', path) !== undefined);
+    if (this.planned.find(path) !== undefined) return true;
+    try {
+      return this.opened !== undefined && rootOf(this.opened, 'GET', path) !== undefined;
+    } catch {
+      // no path of ours: whose it is, others say
+      return false;
+    }
   }
 
   /** The driver, behind the checks that are common to all. Throws before `init`. */
@@ -137,9 +149,15 @@ export class SmartRegistry implements RawHandler {
     return this.ready();
   }
 
-  /** Waits (at most 10 s) for answers under way, finishes the work behind them, closes the storage. New requests are answered 503. */
+  /**
+   * Waits (at most 10 s) for answers under way, finishes the work behind them, closes the storage. New requests are answered 503. Throws the first failure
+   * of a provider or store that does not close, when all the rest is closed.
+   */
   destroy(): Promise<void> {
-    return keepAliveDuring(() => this.close());
+    this.closing ??= keepAliveDuring(() => this.close()).finally(() => {
+      this.closing = undefined;
+    });
+    return this.closing;
   }
 
   /** What `destroy` waits for. Whoever waits for an answer without a server of their own must not see the process end before it. */
@@ -170,8 +188,11 @@ export class SmartRegistry implements RawHandler {
       this.runtime.clock.sleep(DRAIN_MS, limit.signal).catch(() => undefined),
     ]);
     limit.abort();
-    await opened.close();
-    this.hold.end();
+    try {
+      await opened.close();
+    } finally {
+      this.hold.end();
+    }
   }
 
   private async open(): Promise<Opened> {
@@ -180,9 +201,7 @@ export class SmartRegistry implements RawHandler {
     const onFault = (error: unknown, where: string): void => this.fault(error, where);
     const storage = await openStorage(config, runtime);
     const closers = [async () => storage.driver.close?.()];
-    const close = async (): Promise<void> => {
-      for (const closer of closers.splice(0).reverse()) await closer();
-    };
+    const close = (): Promise<void> => closeAll(closers.splice(0).reverse());
     try {
       await recordRepositories({ driver: storage.driver, runtime, maxStaleness, onFault }, plans);
       const auth = await composeAuth({ config, storage, runtime, maxStaleness, onFault });
@@ -194,7 +213,7 @@ export class SmartRegistry implements RawHandler {
       const common = new CommonMounts(repositories);
       return { storage, auth, repositories, runtime, trusted: this.trusted, onFault, mounts, common, close };
     } catch (error) {
-      await close();
+      await close().catch((reason: unknown) => onFault(reason, 'closing'));
       throw error;
     }
   }
@@ -241,9 +260,26 @@ export class SmartRegistry implements RawHandler {
   }
 
   private fault(error: unknown, where: string): void {
-    if (this.config.onFault) this.config.onFault(error, where);
-    else console.error(`entrepot: ${where}:`, error);
+    try {
+      if (this.config.onFault) this.config.onFault(error, where);
+      else console.error(`entrepot: ${where}:`, error);
+    } catch {
+      // A log that fails must not end the work that it hears of, nor the process.
+    }
   }
+}
+
+/** One after the other, all of them; throws the first failure at last. */
+async function closeAll(closers: readonly (() => Promise<void>)[]): Promise<void> {
+  let failure: { readonly error: unknown } | undefined;
+  for (const closer of closers) {
+    try {
+      await closer();
+    } catch (error) {
+      failure ??= { error };
+    }
+  }
+  if (failure) throw failure.error;
 }
 
 interface Place {
