@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningS3, startVersitygw } from '../servers/versitygw.js';
@@ -70,12 +70,15 @@ function onFolder(title: string, more: readonly string[]): Setup {
 export const ONE_PROCESS: Setup = onFolder('one process on a folder', []);
 export const FOUR_WORKERS: Setup = onFolder('four workers on one folder', ['--workers', '4']);
 
-export const TWO_INSTANCES: Setup = {
-  title: 'two instances over one bucket',
-  start: async (args = []) => {
+const onBucket = (title: string, file: Readonly<Record<string, unknown>> = {}): Setup => ({
+  title,
+  start: async (more = []) => {
     const s3: RunningS3 = await startVersitygw({ version: '1.8.0' });
     const proxy = await startRoundRobin();
     const storage = `s3://${s3.bucket}/house?endpoint=${s3.endpoint}&region=us-east-1`;
+    const config = join(s3.dir, 'entrepot.config.json');
+    writeFileSync(config, JSON.stringify(file));
+    const args = ['--config', config, ...more];
     const env = {
       AWS_ACCESS_KEY_ID: s3.accessKey,
       AWS_SECRET_ACCESS_KEY: s3.secretKey,
@@ -100,7 +103,11 @@ export const TWO_INSTANCES: Setup = {
       throw error;
     }
   },
-};
+});
+
+export const TWO_INSTANCES: Setup = onBucket('two instances over one bucket');
+/** Every read looks at the bucket, no answer waits. */
+export const TWO_FRESH_INSTANCES: Setup = onBucket('two instances over one bucket, without staleness', { maxStaleness: 0 });
 
 /** Files below one of the storage's top folders. */
 export function storedBelow(site: Pick<Site, 'folder'>, top: string): readonly string[] {

@@ -80,6 +80,12 @@ export interface OciSetup {
 /** A registry for one scenario, which anyone may read. */
 export const onItsOwn = (setup: Setup): OciSetup => ({ title: setup.title, start: () => startOciRig(setup, ANYONE_READS) });
 
+/** A registry for one scenario, where everybody needs credentials. */
+export const guarded = (setup: Setup): OciSetup => ({
+  title: `${setup.title}, with credentials`,
+  start: () => startOciRig(setup),
+});
+
 /** One registry for several scenarios: to start it takes longer than to use it. */
 export function shared(setup: Setup): OciSetup & { stop(): Promise<void> } {
   let rig: Promise<OciRig> | undefined;
