@@ -1,9 +1,18 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './order.js';
+
+const ROOT = new URL('..', import.meta.url).pathname;
+
+/** What replaces parts of the platform, listens to the whole process or weighs it has a process to itself. */
+const ALONE = /\bvi\.(?:mock|spyOn)\(|\bmemoryUsage\b|\bprocess\.on\(/;
+const alone = readdirSync(`${ROOT}test`, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.test.ts') && ALONE.test(readFileSync(`${ROOT}test/${name}`, 'utf8')))
+  .map((name) => `test/${name}`);
 
 export default defineConfig({
   test: {
-    root: new URL('..', import.meta.url).pathname,
-    include: ['test/**/*.test.ts'],
+    root: ROOT,
     globalSetup: ['test/build-before.ts'],
     pool: 'forks',
     // on two cores vitest would use one: much of what runs here waits for other processes
@@ -12,5 +21,11 @@ export default defineConfig({
     hookTimeout: 60_000,
     dangerouslyIgnoreUnhandledErrors: false,
     reporters: ['default', './test/reporter.ts'],
+    sequence: { sequencer: LongestFirst },
+    projects: [
+      { extends: true, test: { name: 'alone', include: alone } },
+      // A process for each of the others would cost more than most of them do: two processes take them one after the other.
+      { extends: true, test: { name: 'together', include: ['test/**/*.test.ts'], exclude: alone, isolate: false } },
+    ],
   },
 });

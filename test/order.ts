@@ -1,0 +1,58 @@
+import { relative } from 'node:path';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/**
+ * The files that take longest, the longest first, as CI runs them (by hand most of them take a sample): whatever starts last keeps one core busy while
+ * the other has nothing left. The reporter's line `slowest:` says what belongs here.
+ */
+const LONGEST: readonly string[] = [
+  'proof/histories.test.ts',
+  'proof/memory.test.ts',
+  'proof/oci-memory.test.ts',
+  'clients/npm-second-factor.test.ts',
+  'clients/npm-instances.test.ts',
+  'models/oci-collection.test.ts',
+  'faults/oci.test.ts',
+  'clients/oci-instances.test.ts',
+  'conformance/oci/conformance.test.ts',
+  'faults/double.test.ts',
+  'faults/s3.test.ts',
+  'clients/npm-versions.test.ts',
+  'clients/npm-workers.test.ts',
+  'clients/npm-organisations.test.ts',
+  'clients/npm.test.ts',
+  'models/pure/rules.test.ts',
+  'models/freshness.test.ts',
+  'fuzz/front-door.test.ts',
+  'faults/single.test.ts',
+  'faults/npm.test.ts',
+  'faults/folder.test.ts',
+  'proof/authorisation.test.ts',
+  'proof/oci-authorisation.test.ts',
+  'proof/providers.test.ts',
+  'proof/races.test.ts',
+  'clients/fresh-clone.test.ts',
+  'clients/oci-large.test.ts',
+  'clients/large.test.ts',
+  'clients/oci-cut.test.ts',
+  'storage/probe.test.ts',
+  'server/commands.test.ts',
+  'contract/storage-driver.test.ts',
+  'protocols/npm/publish-body-tarball.test.ts',
+  'hosts/auth-provider.test.ts',
+  'server/serve.test.ts',
+  'proof/oci-bad-input.test.ts',
+  'proof/bad-input.test.ts',
+];
+
+const rank = new Map(LONGEST.map((name, at) => [name, at]));
+
+/** Long files first, then those that have a process to themselves, then the others: who shares a process goes on in it only while nobody else is next. */
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const [long, rest]: [TestSpecification[], TestSpecification[]] = [[], []];
+    const at = (file: TestSpecification): number | undefined => rank.get(relative(`${this.ctx.config.root}/test`, file.moduleId));
+    for (const file of files) (at(file) === undefined ? rest : long).push(file);
+    return [...long.sort((a, b) => (at(a) ?? 0) - (at(b) ?? 0)), ...(await super.sort(rest))];
+  }
+}
