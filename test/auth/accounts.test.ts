@@ -43,7 +43,7 @@ describe('accounts', () => {
       const error = await accounts
         .login(name, given, { protocol: 'npm', email: 'x@mail.example' })
         .catch((thrown: unknown) => thrown);
-      expect(error).toMatchObject({ kind: 'unauthenticated', message: 'The credentials are not valid' });
+      expect(error).toMatchObject({ kind: 'unauthenticated', message: 'The name or the password is not right' });
     }
     expect(await dump()).toBe(before);
     expect(await directory.find('nobody')).toBeUndefined();
@@ -90,7 +90,10 @@ describe('accounts', () => {
     const me = await as(await login());
     const alone = await accounts.createToken(me, { password, protocol: 'npm' });
     const child = await accounts.createToken(me, {});
-    await expect(accounts.createToken(me, { password: 'wrong-Word-4711' })).rejects.toMatchObject({ kind: 'forbidden' });
+    await expect(accounts.createToken(me, { password: 'wrong-Word-4711' })).rejects.toMatchObject({
+      kind: 'unauthenticated',
+      code: 'wrong_password',
+    });
     await accounts.revokeToken(me, me.tokenId ?? '');
     expect(await manager.validateToken(alone.token, 'npm')).not.toBeNull();
     expect(await manager.validateToken(child.token, 'npm')).toBeNull();
@@ -133,7 +136,10 @@ describe('accounts', () => {
   it('a password changes only for who knows the old one', async () => {
     const { accounts, as, login, provider } = await scene();
     const me = await as(await login());
-    await expect(accounts.setPassword(me, 'wrong-Word-4711', 'another-Word-4711')).rejects.toMatchObject({ kind: 'forbidden' });
+    await expect(accounts.setPassword(me, 'wrong-Word-4711', 'another-Word-4711')).rejects.toMatchObject({
+      kind: 'unauthenticated',
+      code: 'wrong_password',
+    });
     await expect(accounts.setPassword(me, password, 'short')).rejects.toMatchObject({ kind: 'invalid' });
     await accounts.setPassword(me, password, 'another-Word-4711');
     expect(await provider.authenticate({ username: 'bob', password })).toBeNull();

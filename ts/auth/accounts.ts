@@ -57,14 +57,14 @@ export interface Accounts {
   listTokens(principal: Principal): Promise<readonly TokenInfo[]>;
   /** One of the caller's own, by id or as text. Throws `not_found`. Logging out is revoking the token one came with. */
   revokeToken(principal: Principal, idOrToken: string): Promise<void>;
-  /** Throws `forbidden` when `old` is not the current password. */
+  /** Throws `unauthenticated` when `old` is not the current password. */
   setPassword(principal: Principal, old: string, next: string): Promise<void>;
   setEmail(principal: Principal, email: string | undefined): Promise<void>;
   /** Undefined: the caller has none. */
   secondFactor(principal: Principal): Promise<FactorStatus | undefined>;
   /**
-   * Begins a second factor (answers the `otpauth:` URL to show), changes the mode of the one in force, or ends it. Throws `forbidden` for a wrong password,
-   * `unauthenticated` with the code `otp` where a one-time password is missing or wrong, `rate_limited` after too many wrong ones.
+   * Begins a second factor (answers the `otpauth:` URL to show), changes the mode of the one in force, or ends it. Throws `unauthenticated` for a wrong
+   * password, with the code `otp` where a one-time password is missing or wrong, `rate_limited` after too many wrong ones.
    */
   changeSecondFactor(principal: Principal, request: FactorRequest): Promise<string | undefined>;
   /** Puts the begun factor in force with its first code; answers the recovery codes, this once. Throws `invalid` for a wrong code. */
@@ -83,6 +83,10 @@ export interface Accounts {
    */
   approveLogin(login: string, protocol: string, credentials: LoginCredentials): Promise<void>;
 }
+
+/** A login that failed: what was typed is wrong, not what the client holds. Protocols tell that apart in their challenges by the code. */
+export const wrongPassword = (): RegistryError =>
+  new RegistryError('unauthenticated', 'The name or the password is not right', { code: 'wrong_password' });
 
 /** This registry's provider does not do that: a 404, on which clients fall back or tell the user. */
 export const notOffered = (what: string): RegistryError =>

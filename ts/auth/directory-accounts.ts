@@ -1,5 +1,13 @@
 import { forbidden, notFound, RegistryError } from '../errors/registry-error.js';
-import type { Accounts, FactorRequest, FactorStatus, LoginCredentials, LoginOptions, TokenRequest } from './accounts.js';
+import {
+  type Accounts,
+  type FactorRequest,
+  type FactorStatus,
+  type LoginCredentials,
+  type LoginOptions,
+  type TokenRequest,
+  wrongPassword,
+} from './accounts.js';
 import type { ConfirmSessions } from './confirm-sessions.js';
 import { LoginSessions } from './login-sessions.js';
 import { Organisations } from './organisations.js';
@@ -72,7 +80,7 @@ export class DirectoryAccounts implements Accounts {
   ): Promise<{ token: string; created: boolean }> {
     const created = await this.register(name, password, email);
     const userId = created ?? (await this.provider.authenticate({ username: name, password }));
-    if (userId === null) throw badCredentials();
+    if (userId === null) throw wrongPassword();
     await this.requireCode(userId, code);
     const asked = { name: `${protocol} login`, protocol, ...(readonly === undefined ? {} : { readonly }) };
     return { token: (await this.directory.createToken(userId, asked)).token, created: created !== undefined };
@@ -180,6 +188,6 @@ export class DirectoryAccounts implements Accounts {
   private async requirePassword(principal: Principal, password: string): Promise<void> {
     const profile = await this.whoami(principal);
     const userId = await this.provider.authenticate({ username: profile.name, password });
-    if (userId !== principal.userId) throw forbidden('The password is not right');
+    if (userId !== principal.userId) throw wrongPassword();
   }
 }

@@ -1,5 +1,5 @@
 import { RegistryError } from '../errors/registry-error.js';
-import { type Accounts, type LoginOptions, notOffered } from './accounts.js';
+import { type Accounts, type LoginOptions, notOffered, wrongPassword } from './accounts.js';
 import type { AuthManager } from './auth-manager.js';
 import type { Principal } from './principal.js';
 import type { IAuthProvider, IUserProfile } from './provider.js';
@@ -36,7 +36,7 @@ export class ProviderAccounts implements Accounts {
     { protocol, readonly }: LoginOptions,
   ): Promise<{ token: string; created: boolean }> {
     const userId = await this.manager.authenticate({ username: name, password });
-    if (userId === null) throw new RegistryError('unauthenticated', 'The credentials are not valid');
+    if (userId === null) throw wrongPassword();
     const token = await this.provider.createToken(userId, protocol, readonly === undefined ? {} : { readonly });
     return { token, created: false };
   }

@@ -29,7 +29,11 @@ describe('npm 16: login', () => {
   });
 
   it('refuses a wrong password, an unknown user, and a body for somebody else', async () => {
-    expect((await couch('ann', 'wrong')).status).toBe(401);
+    const wrong = await couch('ann', 'wrong');
+    expect([wrong.status, wrong.json.error]).toEqual([401, 'The name or the password is not right']);
+    // npm then prints "Incorrect or missing password"
+    expect(wrong.headers['www-authenticate']).toMatch(/^Basic realm=/);
+    expect((await npm.get('/-/whoami', { token: 'not-a-token' })).headers['www-authenticate']).toMatch(/^Bearer realm=/);
     expect((await couch('nobody', 'correct horse')).status).toBe(401);
     expect((await couch('ann', 'correct horse', { name: 'bob' })).status).toBe(400);
     expect((await couch('ann', 'correct horse', { password: null })).status).toBe(400);
@@ -130,7 +134,7 @@ describe('npm 17: tokens', () => {
   });
 
   it('are not made with a wrong password or for nonsense', async () => {
-    expect((await create({ password: 'wrong' })).status).toBe(403);
+    expect((await create({ password: 'wrong' })).status).toBe(401);
     expect((await create({ password: 'correct horse', cidr_whitelist: ['nonsense'] })).status).toBe(400);
     expect((await create({ password: 'correct horse', expires: -1 })).status).toBe(400);
   });
@@ -156,7 +160,7 @@ describe('profile', () => {
     });
     const set = (body: object) => npm.request('POST', '/-/npm/v1/user', { token: npm.token, body });
     expect((await set({ email: 'other@mail.example', fullname: null })).json.email).toBe('other@mail.example');
-    expect((await set({ email: 'other@mail.example', password: { old: 'wrong', new: 'new password' } })).status).toBe(403);
+    expect((await set({ email: 'other@mail.example', password: { old: 'wrong', new: 'new password' } })).status).toBe(401);
     expect((await set({ email: 'other@mail.example', password: { old: 'correct horse', new: 'a new password' } })).status).toBe(
       200,
     );

@@ -49,7 +49,7 @@ describe('npm 18: turning two-factor authentication on and off', () => {
   it('takes the password and a first code; the profile says so, pending before', async () => {
     const tfa = async () => (await npm.get('/-/npm/v1/user')).json.tfa;
     expect(await tfa()).toBe(false);
-    expect((await profile({ tfa: { password: 'wrong', mode: 'auth-only' } })).status).toBe(403);
+    expect((await profile({ tfa: { password: 'wrong', mode: 'auth-only' } })).status).toBe(401);
     expect((await profile({ tfa: { password: PASSWORD, mode: 'always' } })).status).toBe(400);
     expect((await profile({ tfa: ['123456'] })).status).toBe(400);
     url = (await factor('auth-only')).json.tfa;

@@ -22,12 +22,13 @@ export const npmErrors: ErrorFormat = {
     const message = error.code === 'oidc' ? { message: error.message } : {};
     return JSON.stringify({ success: false, error: error.message, reason: error.code ?? error.kind, ...message, ...web });
   },
-  challenge: (baseUrl, _wanted, error) =>
-    error?.code === 'ipaddress'
-      ? 'ipaddress'
-      : error?.code === 'otp'
-        ? 'OTP'
-        : `Bearer realm="${baseUrl.replace(/["\\\r\n]/g, '')}"`,
+  challenge(baseUrl, _wanted, error) {
+    if (error?.code === 'ipaddress') return 'ipaddress';
+    if (error?.code === 'otp') return 'OTP';
+    const realm = `realm="${baseUrl.replace(/["\\\r\n]/g, '')}"`;
+    // To `Bearer` npm says that the saved token is invalid, and to log in: which is what was just tried.
+    return error?.code === 'wrong_password' ? `Basic ${realm}` : `Bearer ${realm}`;
+  },
   absent: () => new RegistryError('not_found', 'Not found'),
 };
 
