@@ -15,14 +15,35 @@ export interface CollectOptions {
   readonly dryRun: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly onCondemned?: (key: string) => void;
+  /** Called as often as the storage is asked for something: a collection takes as long as there is much to look at. */
+  readonly onProgress?: () => void;
 }
 
+/** The same thing, which tells of every call. */
+const telling = <T extends object>(of: T, onCall: (() => void) | undefined): T =>
+  onCall === undefined
+    ? of
+    : new Proxy(of, {
+        get(target, name) {
+          const value: unknown = Reflect.get(target, name);
+          if (typeof value !== 'function') return value;
+          return (...args: unknown[]): unknown => {
+            onCall();
+            return Reflect.apply(value, target, args);
+          };
+        },
+      });
+
 /** Collects garbage in one repository after the other, while writes go on. */
-export async function collectAll(registry: OpenRegistry, options: CollectOptions): Promise<readonly RepositoryGarbage[]> {
+export async function collectAll(
+  registry: OpenRegistry,
+  { onProgress, ...options }: CollectOptions,
+): Promise<readonly RepositoryGarbage[]> {
   const { storage, repositories, runtime, onFault } = registry;
-  const driver = withTimeLimit(storage.driver, runtime.clock, CALL_MS);
+  const driver = telling(withTimeLimit(storage.driver, runtime.clock, CALL_MS), onProgress);
   const reports: RepositoryGarbage[] = [];
-  for (const { plan, space, protocol } of repositories) {
+  for (const { plan, space: quiet, protocol } of repositories) {
+    const space = telling(quiet, onProgress);
     const faults = ({ error, where }: { readonly error: unknown; readonly where: string }): void => onFault(error, where);
     await protocol.tidy?.({ ...options, onFault: faults, driver, space, features: plan.features });
     const report = await collectGarbage({

@@ -188,7 +188,8 @@ const upkeep = ({ registry }: HouseFacts): readonly Route[] => [
       await requireOperator(registry, caller(call));
       const { dryRun = false } = call.body;
       if (typeof dryRun !== 'boolean') throw invalid('dryRun must be true or false');
-      return json({ dryRun, repositories: await collectAll(registry, { dryRun, signal: call.signal }) }, 'no-store');
+      const how = { dryRun, signal: call.signal, onProgress: () => call.progress() };
+      return json({ dryRun, repositories: await collectAll(registry, how) }, 'no-store');
     },
   }),
 ];

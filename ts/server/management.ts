@@ -79,6 +79,7 @@ async function showHistory({ space, protocol }: OpenRepository, call: Call<unkno
   const records = [];
   for await (const record of historyOf(space, name, { signal: call.signal })) {
     records.push(record);
+    call.progress();
     if (records.length > MAX_HISTORY) records.shift();
   }
   if (records.length === 0) throw notFound(`package ${name}`);
