@@ -16,16 +16,18 @@ export interface Mounted<T> {
 
 /** Which mount an undecoded path belongs to: the longest one whose segments the path begins with. */
 export class Mounts<T> {
-  private readonly mounts: readonly Mount<T>[];
+  private readonly mounts: readonly (Mount<T> & { readonly below: string })[];
 
   constructor(mounts: readonly Mount<T>[]) {
-    this.mounts = [...mounts].sort((a, b) => b.basePath.length - a.basePath.length);
+    this.mounts = mounts
+      .map(({ basePath, target }) => ({ basePath, target, below: `${basePath}/` }))
+      .sort((a, b) => b.basePath.length - a.basePath.length);
   }
 
   find(path: string): Mounted<T> | undefined {
     const wanted = comparable(path);
-    for (const { basePath, target } of this.mounts) {
-      if (wanted !== basePath && !wanted.startsWith(`${basePath}/`)) continue;
+    for (const { basePath, target, below } of this.mounts) {
+      if (wanted !== basePath && !wanted.startsWith(below)) continue;
       return { target, basePath, path: wanted.slice(basePath.length) || '/' };
     }
     return undefined;

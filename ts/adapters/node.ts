@@ -11,8 +11,13 @@ export interface NodeHandlerOptions {
   readonly stallMs?: number;
   /** Hears of bodies that broke off after their status was sent. */
   readonly onError?: (error: unknown) => void;
-  /** Called once per request, when its response is closed: with the answer as far as there was one, whether it went out whole or not. */
-  readonly onClosed?: (req: IncomingMessage, res: ServerResponse, answer: RawResponse | undefined) => void;
+  /** Called for each request as it comes. What it returns hears of the end, once. */
+  readonly onRequest?: (req: IncomingMessage, res: ServerResponse) => RequestWatch;
+}
+
+export interface RequestWatch {
+  /** The response is closed, with the answer as far as there was one, whether it went out whole or not. */
+  closed(answer: RawResponse | undefined): void;
 }
 
 export type NodeHandler = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void) => void;
@@ -23,23 +28,27 @@ type HostedRequest = IncomingMessage & { readonly originalUrl?: string; readonly
 /** One request's way through here; knows when its client goes. */
 class Serving implements ClientPresence {
   private readonly res: ServerResponse;
+  private readonly watch: RequestWatch | undefined;
   answer: RawResponse | undefined;
   gone = false;
   private onGone: (() => void) | undefined;
 
-  constructor(res: ServerResponse) {
+  constructor(res: ServerResponse, watch: RequestWatch | undefined) {
     this.res = res;
+    this.watch = watch;
+    res.once('close', () => this.closed());
   }
 
   listen(onGone: (() => void) | undefined): void {
     this.onGone = onGone;
   }
 
-  /** The response is closed. */
-  closed(): void {
-    if (this.res.writableFinished) return;
-    this.gone = true;
-    this.onGone?.();
+  private closed(): void {
+    if (!this.res.writableFinished) {
+      this.gone = true;
+      this.onGone?.();
+    }
+    this.watch?.closed(this.answer);
   }
 }
 
@@ -73,11 +82,7 @@ async function serve(
   options: NodeHandlerOptions,
   how: SendOptions,
 ): Promise<void> {
-  const serving = new Serving(res);
-  res.once('close', () => {
-    serving.closed();
-    options.onClosed?.(req, res, serving.answer);
-  });
+  const serving = new Serving(res, options.onRequest?.(req, res));
   // Without a listener a connection that breaks while its body is read would end the process.
   req.on('error', silence);
   try {

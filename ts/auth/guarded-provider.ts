@@ -20,8 +20,6 @@ export interface GuardOptions {
   readonly onProblem?: (problem: ProviderProblem) => void;
 }
 
-const NO = Symbol('no');
-
 /** What is known is answered by then. Who takes longer is waited for with a look at whether the client is still there. */
 const PATIENCE_MS = 20;
 
@@ -131,58 +129,57 @@ export class GuardedProvider {
     return this.ask('findUser', async () => provider.findUser?.(name), isUserId, null);
   }
 
-  private async ask<T>(
+  /** What is answered by the deadline, and is what it should be; else `no`. Also when the client has gone and nobody wants it any more. */
+  private ask<T>(
     call: string,
     run: () => Promise<unknown>,
     right: (value: unknown) => value is T,
     no: T | null,
     waiting?: Waiting,
   ): Promise<T | null> {
-    const answer = await this.withinDeadline(call, run, waiting);
-    if (answer === NO) return no;
-    // `undefined` for `null` is a slip, not garbage.
-    if (answer === null || answer === undefined) return no;
-    let fits = false;
-    try {
-      fits = right(answer);
-    } catch {
-      // A getter that throws.
-    }
-    if (fits) return answer as T;
-    this.onProblem({ call, problem: 'garbage' });
+    // One promise for all of it: this is asked with every request.
+    return new Promise((resolve, reject) => {
+      let over = false;
+      const patience = new Patience(this.clock, this.deadline, waiting, (why) => {
+        over = true;
+        if (why === 'late') this.onProblem({ call, problem: 'hung' });
+        resolve(no);
+      });
+      const end = (outcome: () => T | null): void => {
+        if (over) return;
+        over = true;
+        patience.end();
+        try {
+          resolve(outcome());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      const threw = (error: unknown): void => end(() => this.failed(call, error, no));
+      try {
+        Promise.resolve(run()).then((answer) => end(() => this.fitting(call, answer, right, no)), threw);
+      } catch (error) {
+        threw(error);
+      }
+    });
+  }
+
+  private failed<T>(call: string, error: unknown, no: T): T {
+    if (notNow(error)) throw error;
+    this.onProblem({ call, problem: 'threw', error });
     return no;
   }
 
-  private async withinDeadline(call: string, run: () => Promise<unknown>, waiting?: Waiting): Promise<unknown> {
-    // Inside `async`, so that what is thrown at once is caught like what is thrown later.
-    const answer = (async () => run())();
+  private fitting<T>(call: string, answer: unknown, right: (value: unknown) => value is T, no: T | null): T | null {
+    // `undefined` for `null` is a slip, not garbage.
+    if (answer === null || answer === undefined) return no;
     try {
-      return await this.raced(call, answer, waiting);
-    } catch (error) {
-      if (notNow(error)) throw error;
-      this.onProblem({ call, problem: 'threw', error });
-      return NO;
+      if (right(answer)) return answer;
+    } catch {
+      // A getter that throws.
     }
-  }
-
-  /** The answer, or `NO` at the deadline, or when the client has gone and nobody wants it any more. */
-  private raced(call: string, answer: Promise<unknown>, waiting: Waiting | undefined): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const patience = new Patience(this.clock, this.deadline, waiting, (why) => {
-        if (why === 'late') this.onProblem({ call, problem: 'hung' });
-        resolve(NO);
-      });
-      answer.then(
-        (value) => {
-          patience.end();
-          resolve(value);
-        },
-        (error) => {
-          patience.end();
-          reject(error);
-        },
-      );
-    });
+    this.onProblem({ call, problem: 'garbage' });
+    return no;
   }
 }
 

@@ -129,11 +129,18 @@ export const scopesAllow = (scopes: readonly string[], resource: ScopedResource,
   });
 
 /** True: they open this action on every name of `{protocol}:{type}`. */
-export const scopesAllowEvery = (scopes: readonly string[], resource: Omit<ScopedResource, 'name'>, action: Action): boolean =>
-  scopes.some((text) => {
+export function scopesAllowEvery(
+  scopes: readonly string[],
+  { protocol, type, repository }: Omit<ScopedResource, 'name'>,
+  action: Action,
+): boolean {
+  const unnamed = { protocol, type, repository, name: '' };
+  for (const text of scopes) {
     const scope = parseScope(text);
-    return scope?.name === '*' && scopeAllows(scope, { ...resource, name: '' }, action);
-  });
+    if (scope?.name === '*' && scopeAllows(scope, unnamed, action)) return true;
+  }
+  return false;
+}
 
 const word = (a: string, b: string): string | undefined => (a === '*' ? b : b === '*' || a === b ? a : undefined);
 

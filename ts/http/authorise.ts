@@ -160,12 +160,13 @@ export async function authorise(entry: Entry): Promise<readonly Handle[]> {
   return handles;
 }
 
-/** True when anonymous callers would have been given the same answer. `anonymous`: a caller without credentials. */
-export async function openToAll(entry: Entry, packages: readonly Handle[], anonymous: Asker): Promise<boolean> {
+/** True when anonymous callers would have been given the same answer. `callerWithout`: makes one without credentials. */
+export async function openToAll(entry: Entry, packages: readonly Handle[], callerWithout: () => Asker): Promise<boolean> {
   const { route, source } = entry;
   if (route.access === 'public') return true;
   if (route.access === 'authenticated' || route.authenticated || !source.anonymousRead) return false;
   if (route.access === 'filtered') return !entry.caller.principal;
+  const anonymous = callerWithout();
   for (const { name, snapshot } of packages) {
     const granted = await grantedOf(anonymous, name, ['read']);
     if (!(await permitted({ caller: anonymous, source }, name, granted, ['read'], ruleOf(snapshot)))) return false;

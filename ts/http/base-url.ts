@@ -1,6 +1,7 @@
 import { invalid } from '../errors/registry-error.js';
 import { type Networks, parseAddress } from '../lib/cidr.js';
 import { splitOutsideQuotes } from '../lib/media-type.js';
+import { Recall } from '../lib/recall.js';
 import type { HeaderBag } from './route.js';
 
 /** Who is at the other end of the connection, as far as the host knows. */
@@ -23,9 +24,10 @@ export interface Outside {
 const HOST = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
 const PREFIX = /^(?:\/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*\/?$/;
 const MAX_HOPS = 32;
+const goodHosts = new Recall<true>();
 
 /** A Host header's value (RFC 9110 §7.2), strict: it ends up in links. */
-export const isHost = (text: string): boolean => HOST.test(text);
+export const isHost = (text: string): boolean => goodHosts.get(text) === true || (HOST.test(text) && goodHosts.keep(text, true));
 
 const items = (header: string | undefined): string[] =>
   header === undefined ? [] : header.split(',').map((item) => item.trim());

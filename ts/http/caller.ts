@@ -23,8 +23,9 @@ export class RequestCaller implements Caller {
   readonly enforceOwners: boolean;
   readonly confirm: (() => Promise<void>) | undefined;
   private readonly facts: CallerFacts;
-  private readonly grants = new Map<string, Promise<boolean>>();
-  private readonly organisations = new Map<string, Promise<OrganisationRights | undefined>>();
+  /** Made when first needed: most requests read, of one name, where every name is granted. */
+  private grants: Map<string, Promise<boolean>> | undefined;
+  private organisations: Map<string, Promise<OrganisationRights | undefined>> | undefined;
 
   constructor(facts: CallerFacts) {
     this.facts = facts;
@@ -43,6 +44,7 @@ export class RequestCaller implements Caller {
 
   granted(name: string, action: Action): Promise<boolean> {
     const key = `${action} ${name}`;
+    this.grants ??= new Map();
     let answer = this.grants.get(key);
     if (!answer) {
       answer = this.facts.gate.allows(this.principal, this.facts.resource(name), action);
@@ -56,8 +58,9 @@ export class RequestCaller implements Caller {
     const { organisationOf, gate, principal, resource } = this.facts;
     const scope = organisationOf?.(name);
     if (scope === undefined || !principal) return undefined;
-    const asked = (listed ? this.organisations.get(scope) : undefined) ?? gate.organisation?.(scope);
-    if (listed && asked) this.organisations.set(scope, asked);
+    if (listed) this.organisations ??= new Map();
+    const asked = (listed ? this.organisations?.get(scope) : undefined) ?? gate.organisation?.(scope);
+    if (listed && asked) this.organisations?.set(scope, asked);
     return (await asked)?.rightsOf(principal.userId, resource(name));
   }
 

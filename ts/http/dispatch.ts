@@ -9,7 +9,6 @@ import { explain, writeError } from './fail.js';
 import { headersOf } from './headers.js';
 import { Lifetime } from './lifetime.js';
 import { askOnce } from './one-time-password.js';
-import { parameters } from './parameters.js';
 import type { WantedAccess } from './plugin.js';
 import { queryOf } from './query.js';
 import { type Answer, respond } from './respond.js';
@@ -197,7 +196,7 @@ async function answer(exchange: Exchange): Promise<Answer> {
   if (!found.route) throw unmatched(found.allow);
   const { route } = found;
   exchange.route = route;
-  const values = parameters(route, found.raw);
+  const { values } = found;
   const query = queryOf(request.rawQuery);
   const named = route.package?.(values, query, exchange.prefix) ?? [];
   const names = typeof named === 'string' ? [named] : named;
@@ -217,7 +216,7 @@ async function answer(exchange: Exchange): Promise<Answer> {
     {
       method: request.method,
       headers: exchange.headers,
-      shared: () => openToAll(entry, packages, exchange.principal ? exchange.caller(undefined) : caller),
+      shared: () => openToAll(entry, packages, () => (exchange.principal ? exchange.caller(undefined) : caller)),
       perCaller: route.access === 'filtered',
       lifetime: exchange.lifetime,
     },

@@ -47,9 +47,11 @@ async function describe(asked: Asked, reply: ContentReply): Promise<ResponseHead
   if (reply.ranges && content.size !== undefined) headers.set('Accept-Ranges', 'bytes');
   headers.setAll(reply.headers);
   headers.set('Cache-Control', cacheControl(cache, shared));
-  headers.vary(reply.vary);
-  if (content.encoded) headers.vary(['Accept-Encoding']);
-  if (asked.perCaller || (!shared && cache !== 'no-store')) headers.vary(['Authorization']);
+  const callers = asked.perCaller || (!shared && cache !== 'no-store');
+  if (reply.vary.length > 0 || content.encoded || callers) {
+    const codings = content.encoded ? ['Accept-Encoding'] : [];
+    headers.vary([...reply.vary, ...codings, ...(callers ? ['Authorization'] : [])]);
+  }
   return headers;
 }
 

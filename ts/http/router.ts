@@ -1,13 +1,35 @@
 import { invalid, RegistryError } from '../errors/registry-error.js';
+import { Recall } from '../lib/recall.js';
+import { parameters } from './parameters.js';
 import type { Route } from './route.js';
 
 const MAX_PATH = 4096;
 
-export type Match =
-  | { readonly route: Route; readonly raw: readonly string[] }
-  | { readonly route: undefined; readonly allow: readonly string[] };
+/** A route that a path belongs to, and what stands in the path's placeholders. */
+export class Hit {
+  readonly route: Route;
+  readonly raw: readonly string[];
+  private known: Readonly<Record<string, unknown>> | undefined;
+
+  constructor(route: Route, raw: readonly string[]) {
+    this.route = route;
+    this.raw = raw;
+  }
+
+  /** Parsed by the placeholders' own grammars, once. Throws as `parameters` does. */
+  get values(): Readonly<Record<string, unknown>> {
+    this.known ??= parameters(this.route, this.raw);
+    return this.known;
+  }
+}
+
+export type Match = Hit | { readonly route: undefined; readonly allow: readonly string[] };
 
 const UNRESERVED = /^[A-Za-z0-9._~-]$/;
+
+/** The same paths are asked for again and again, and each request looks at its path for mounts and for routes. */
+const canonicalPaths = new Recall<string>();
+const matches = new WeakMap<readonly Route[], Recall<Match>>();
 
 /**
  * The path as routes are matched against: percent-encoded unreserved characters plain (RFC 3986 §6.2.2.2: the same resource, so it must be the same
@@ -15,6 +37,10 @@ const UNRESERVED = /^[A-Za-z0-9._~-]$/;
  * segments however spelled, backslashes, controls, characters beyond ASCII.
  */
 export function canonicalPath(path: string): string {
+  return canonicalPaths.get(path) ?? canonicalPaths.keep(path, canonicalised(path));
+}
+
+function canonicalised(path: string): string {
   if (path.length > MAX_PATH) throw invalid(`path is longer than ${MAX_PATH} characters`);
   if (!path.startsWith('/') || !/^[!-[\]-~]+$/.test(path)) throw invalid('malformed path');
   let canonical = path;
@@ -32,13 +58,23 @@ export function canonicalPath(path: string): string {
 /** First match wins, in table order; HEAD is GET. A path that only other methods know yields those, for `Allow`. */
 export function match(routes: readonly Route[], method: string, path: string): Match {
   const wanted = method === 'HEAD' ? 'GET' : method;
+  let known = matches.get(routes);
+  if (!known) {
+    known = new Recall();
+    matches.set(routes, known);
+  }
+  const asked = `${wanted} ${path}`;
+  return known.get(asked) ?? known.keep(asked, search(routes, wanted, path));
+}
+
+function search(routes: readonly Route[], wanted: string, path: string): Match {
   const allow = new Set<string>();
   for (const route of routes) {
     // Most routes are told apart by how they begin.
     if (!path.startsWith(route.prefix) || (route.method !== wanted && allow.has(route.method))) continue;
     const hit = route.regexp.exec(path);
     if (!hit) continue;
-    if (route.method === wanted) return { route, raw: hit.slice(1) };
+    if (route.method === wanted) return new Hit(route, hit.slice(1));
     allow.add(route.method);
     if (route.method === 'GET') allow.add('HEAD');
   }

@@ -1,7 +1,18 @@
 import { BlockList, isIP } from 'node:net';
+import { Recall } from './recall.js';
+
+/** The same peers come again and again. */
+const addresses = new Recall<string>({ longest: 64 });
 
 /** An address without zone, IPv4 inside IPv6 unwrapped, in lower case; undefined when it is none. Accepts `[::1]` and a port, as proxies write them. */
 export function parseAddress(text: string): string | undefined {
+  const known = addresses.get(text);
+  if (known !== undefined) return known;
+  const address = readAddress(text);
+  return address === undefined ? undefined : addresses.keep(text, address);
+}
+
+function readAddress(text: string): string | undefined {
   let address = text.trim().toLowerCase();
   const bracketed = /^\[([0-9a-f:.%a-z]+)\](?::\d{1,5})?$/.exec(address);
   if (bracketed) address = bracketed[1] as string;

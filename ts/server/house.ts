@@ -17,6 +17,9 @@ const API = '/-/api/v1/repositories';
 /** Other paths below `/-/` may belong to a repository at the root of the host. */
 const OWN = /^\/(?:-\/(?:health|ready|metrics)|-\/api(?:\/.*)?|-\/ui(?:\/.*)?)$/;
 
+/** Told from its beginning alone: nearly every request. */
+const isElsewhere = (target: string): boolean => /^\/[^-?#/]/.test(target);
+
 /** The house's own paths, and behind them the repositories'. */
 export class House implements RawHandler {
   private readonly options: HouseOptions;
@@ -42,6 +45,7 @@ export class House implements RawHandler {
   }
 
   handle(context: IRequestContext): Promise<RawResponse> {
+    if (isElsewhere(context.rawUrl ?? context.path)) return this.options.rest.handle(context);
     const { path, query, prefix } = locate(context);
     const { rootTaken, rest } = this.options;
     if (prefix !== '' || !(OWN.test(path) || (path === '/' && !rootTaken))) return rest.handle(context);

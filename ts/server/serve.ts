@@ -1,12 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { harden, type NodeHandler, toNodeHandler } from '../adapters/node.js';
-import type { RawHandler, RawResponse } from '../http/context.js';
+import type { AddressInfo, Socket } from 'node:net';
+import { harden, type RequestWatch, toNodeHandler } from '../adapters/node.js';
+import type { RawHandler } from '../http/context.js';
 import { type Clock, systemRuntime } from '../lib/clock.js';
 import { SmartRegistry } from '../smart-registry.js';
 import { House } from './house.js';
 import { Log } from './log.js';
 import { Metrics, type MetricsSnapshot, prometheusText } from './metrics.js';
+import { opening } from './opening.js';
 import type { ServerOptions } from './options.js';
 
 /** A server that listens. */
@@ -69,13 +70,6 @@ export async function serve(options: ServerOptions, hooks: ServeHooks = {}): Pro
   return running;
 }
 
-interface Beginning {
-  readonly at: number;
-  /** Bytes that the connection had sent by then. */
-  readonly sent: number;
-  readonly peer: string | undefined;
-}
-
 class Running implements RunningServer {
   url = '';
   readonly registry: SmartRegistry;
@@ -84,10 +78,8 @@ class Running implements RunningServer {
   private readonly counted: Metrics;
   private readonly clock: Clock = systemRuntime.clock;
   private readonly server: Server;
-  private readonly handler: NodeHandler;
-  /** What was known when the request came. */
-  private readonly began = new WeakMap<IncomingMessage, Beginning>();
-  private house: RawHandler | undefined;
+  private readonly connections = new Set<Socket>();
+  private front: RawHandler;
   private stopping: Promise<void> | undefined;
 
   constructor(options: ServerOptions, registry: SmartRegistry, log: Log, metrics: Metrics) {
@@ -95,19 +87,24 @@ class Running implements RunningServer {
     this.registry = registry;
     this.log = log;
     this.counted = metrics;
-    this.handler = toNodeHandler(
-      { handle: (context) => (this.house ?? this.registry).handle(context) },
+    this.front = opening(registry);
+    const handler = toNodeHandler(
+      { handle: (context) => this.front.handle(context) },
       {
         onError: (error) => this.log.fault(error, 'answer'),
-        onClosed: (req, res, answer) => this.closed(req, res, answer),
+        onRequest: (req, res) => this.begun(req, res),
       },
     );
-    this.server = harden(createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (req, res) => this.answer(req, res)));
+    this.server = harden(createServer({ maxHeaderSize: MAX_HEADER_BYTES }, handler));
+    this.server.on('connection', (socket: Socket) => {
+      this.connections.add(socket);
+      socket.once('close', () => this.connections.delete(socket));
+    });
   }
 
-  /** From here on requests are answered; before, all are told to come again. */
+  /** From here on requests are answered; before, all but "are you there" are told to come again. */
   open(all: NonNullable<ServeHooks['allMetrics']>): void {
-    this.house = new House({
+    this.front = new House({
       registry: this.registry.parts,
       rest: this.registry,
       rootTaken: this.registry.handles('/'),
@@ -141,37 +138,40 @@ class Running implements RunningServer {
   private async drain(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     this.server.closeIdleConnections();
+    // Browsers and load balancers open some ahead of need. Nothing is under way there, but Node does not call that idle.
+    for (const socket of this.connections) if (socket.bytesRead === 0) socket.destroy();
     const limit = this.clock.after(DRAIN_MS, () => this.server.closeAllConnections());
     await closed;
     limit.cancel();
     await this.registry.destroy();
   }
 
-  private answer(req: IncomingMessage, res: ServerResponse): void {
+  private begun(req: IncomingMessage, res: ServerResponse): RequestWatch {
     const { socket } = req;
-    this.began.set(req, { at: this.clock.monotonic(), sent: socket.bytesWritten, peer: socket.remoteAddress });
+    const peer = socket.remoteAddress;
+    const sent = socket.bytesWritten;
+    const at = this.clock.monotonic();
     this.counted.began();
     if (this.stopping) res.shouldKeepAlive = false;
-    this.handler(req, res);
-  }
-
-  private closed(req: IncomingMessage, res: ServerResponse, answer: RawResponse | undefined): void {
-    const { at, sent, peer } = this.began.get(req) as Beginning;
-    const record = {
-      method: req.method ?? '',
-      path: req.url ?? '/',
-      status: answer?.status ?? 499,
-      bytes: Math.max(0, (req.socket?.bytesWritten ?? sent) - sent),
-      milliseconds: this.clock.monotonic() - at,
-      user: answer?.about.user,
-      repository: answer?.about.repository,
-      route: answer?.about.route,
-      peer,
-      cut: !res.writableFinished,
+    return {
+      closed: (answer) => {
+        const record = {
+          method: req.method ?? '',
+          path: req.url ?? '/',
+          status: answer?.status ?? 499,
+          bytes: Math.max(0, (req.socket?.bytesWritten ?? sent) - sent),
+          milliseconds: this.clock.monotonic() - at,
+          user: answer?.about.user,
+          repository: answer?.about.repository,
+          route: answer?.about.route,
+          peer,
+          cut: !res.writableFinished,
+        };
+        this.counted.ended(record);
+        this.log.request(record);
+        if (this.stopping) this.server.closeIdleConnections();
+      },
     };
-    this.counted.ended(record);
-    this.log.request(record);
-    if (this.stopping) this.server.closeIdleConnections();
   }
 }
 
