@@ -98,8 +98,13 @@ async function otherCommand(args: readonly string[]): Promise<number> {
     text(usage());
     return 0;
   }
-  return runCommand(command, optionsOf(values), values, words);
+  const code = await runCommand(command, optionsOf(values), values, words);
+  await written(process.stdout);
+  return code;
 }
+
+/** A pipe takes 64 KiB at once: whoever reads slowly would get that much of a list and no more, were the process to end now. */
+const written = (stream: NodeJS.WriteStream): Promise<void> => new Promise((resolve) => stream.write('', () => resolve()));
 
 // Five lines about next year's Node before every command on a bucket: the SDK's minor is pinned for that.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
