@@ -6,7 +6,11 @@ let seed = 0;
 function space(
   driver: SimpleStore,
   clock = new TestClock(),
-  more: { readonly maxStaleness?: number; readonly copyAbove?: (key: string, floor: number) => Promise<string | undefined> } = {},
+  more: {
+    readonly maxStaleness?: number;
+    readonly cacheBytes?: number;
+    readonly copyAbove?: (key: string, floor: number) => Promise<string | undefined>;
+  } = {},
 ): Space<Names> {
   seed += 1;
   return new Space<Names>({

@@ -98,6 +98,21 @@ describe('commit', () => {
     await Promise.all(others);
   });
 
+  it('keeps what it may of logs that are begun with and never written to, and no more', async () => {
+    const driver = new SimpleStore();
+    const a = await opened(driver, new TestClock(), { cacheBytes: 64 * 1_024 });
+    const looked = () => driver.calls.filter((call) => call.startsWith('read log/')).length;
+    await a.commit('first', add('1'));
+    await a.sweep();
+    await a.readForWrite('first');
+    const before = looked();
+    await a.readForWrite('first');
+    expect(looked()).toBe(before);
+    for (let n = 0; n < 200; n += 1) await a.readForWrite(`never-${n}`);
+    await a.readForWrite('first');
+    expect(looked()).toBeGreaterThan(before);
+  });
+
   it('with bounded staleness a cached read costs nothing until the bound has passed, and an acknowledgement waits it out', async () => {
     const driver = new SimpleStore();
     const clock = new TestClock();

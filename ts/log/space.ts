@@ -132,7 +132,11 @@ export class Space<S> implements LogSpace<S> {
   }
 
   async readForWrite(identity: string, options: Options = {}): Promise<Snapshot<S>> {
-    return unlessAborted(this.begin(this.keyOf(identity), identity), options.signal);
+    const key = this.keyOf(identity);
+    const snapshot = await unlessAborted(this.begin(key, identity), options.signal);
+    // counted, or names that are asked for and never written to would be kept without bound
+    this.cells.used(key);
+    return snapshot;
   }
 
   async commit<R>(identity: string, decide: Decide<S, R>, options: CommitOptions = {}): Promise<Committed<S, R>> {

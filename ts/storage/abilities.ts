@@ -53,7 +53,10 @@ export async function composeByStream(
     for (const { key, size } of pieces) {
       const stored = await driver.read(key, { signal });
       if (!stored) throw gone;
-      if (stored.size !== size) throw wrongLength(key, size);
+      if (stored.size !== size) {
+        if (stored.body instanceof ReadableStream) await stored.body.cancel().catch(() => undefined);
+        throw wrongLength(key, size);
+      }
       for await (const chunk of stored.body instanceof Uint8Array ? [stored.body] : stored.body) {
         options.onProgress?.();
         yield chunk;

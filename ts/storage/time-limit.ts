@@ -20,7 +20,8 @@ export function withTimeLimit(driver: StorageDriver, clock: Clock, milliseconds:
         limit.abort(late);
         reject(late);
       });
-      outer?.addEventListener('abort', stop, { once: true });
+      if (outer?.aborted) stop();
+      else outer?.addEventListener('abort', stop, { once: true });
       call(limit.signal)
         .then(resolve, reject)
         .finally(() => {
