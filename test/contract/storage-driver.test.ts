@@ -31,7 +31,9 @@ const drivers: Record<string, () => Promise<StorageDriver>> = {
   'filesystem, never synced': async () => checked(new FilesystemDriver(await folder(), { durable: false })),
   'faulty driver without faults': async () => checked<StorageDriver>(new FaultyDriver(new MemoryDriver())),
   'faulty driver with all abilities': async () =>
-    checked<StorageDriver>(new FaultyDriver(new SynchronousMemoryDriver(), [], { expose: ['copy', 'compose', 'sync'] })),
+    checked<StorageDriver>(
+      new FaultyDriver(new SynchronousMemoryDriver(), [], { expose: ['copy', 'compose', 'prepare', 'sync'] }),
+    ),
 };
 
 /** What `composeObjects` does for a driver that cannot join objects itself. */

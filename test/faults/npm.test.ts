@@ -3,7 +3,7 @@ import { SmartRegistry, streamToBuffer, streamToJson } from '../../ts/index.js';
 import { type Runtime, systemRuntime } from '../../ts/lib/clock.js';
 import { collectAll, verifyAll } from '../../ts/server/house-keeping.js';
 import { MemoryDriver } from '../../ts/storage/drivers/memory.js';
-import { type FaultKind, FaultyDriver } from '../../ts/testing/index.js';
+import { type FaultKind, type FaultyAbility, FaultyDriver } from '../../ts/testing/index.js';
 import { publishBody } from '../server/publish.js';
 import { REPLAY } from './tried.js';
 
@@ -152,11 +152,16 @@ async function repaired(store: MemoryDriver, driver: FaultyDriver, at: number): 
   await operator.destroy();
 }
 
+type Way = string;
+/** With writes that are done in one go, as on a bucket, and with writes taken apart, as on a folder. */
+const WAYS: Readonly<Record<Way, readonly FaultyAbility[]>> = { whole: ['copy'], apart: ['copy', 'prepare'] };
+
 /** False: the request was over before the fault. */
-async function trial(content: Stored, kind: FaultKind, at: number): Promise<boolean> {
+async function trial(content: Stored, way: Way, kind: FaultKind, at: number): Promise<boolean> {
   const times = new Times();
   const store = await storeWith(content, times);
-  const driver = new FaultyDriver(store, kind === 'slow-down' ? { at, kind, count: 2 } : { at, kind }, { expose: ['copy'] });
+  const expose = WAYS[way] ?? [];
+  const driver = new FaultyDriver(store, kind === 'slow-down' ? { at, kind, count: 2 } : { at, kind }, { expose });
   const registry = registryOver(driver, times.runtime(kind === 'hang' ? FASTER : 1));
   const certain = new Set(['1.0.0']);
   const attempt = registry.init().then(
@@ -201,29 +206,30 @@ const KINDS: readonly FaultKind[] = [
 const strideOf = (kind: FaultKind): number => (process.env['REQUIRE_CLIENTS'] || !['hang', 'pause'].includes(kind) ? 1 : 3);
 
 describe.skipIf(REPLAY !== undefined)('npm publish through a whole registry, with a fault at every storage call', () => {
-  it.each(KINDS)('INV1 INV2 INV4: %s', { timeout: 240_000 }, async (kind) => {
+  const cases = Object.keys(WAYS).flatMap((way) => KINDS.map((kind) => [way, kind] as const));
+  it.each(cases)('INV1 INV2 INV4: writes %s, %s', { timeout: 240_000 }, async (way, kind) => {
     const content = await started();
     let at = 1;
     for (; at <= MAX_POINTS; at += strideOf(kind)) {
-      const line = `npm publish / ${kind} / ${at}`;
-      const reached = await trial(content, kind, at).catch((error: unknown) => {
+      const line = `npm publish / ${way} / ${kind} / ${at}`;
+      const reached = await trial(content, way, kind, at).catch((error: unknown) => {
         throw new Error(
           `${String(error)}\n  replay: FAULT_REPLAY='${line}' npx vitest run --config test/vitest.config.ts test/faults/npm`,
         );
       });
       if (!reached) break;
     }
-    console.log(`npm publish, ${kind}: ${at - 1} calls`);
+    console.log(`npm publish, writes ${way}, ${kind}: ${at - 1} calls`);
     expect(at).toBeGreaterThan(12);
     expect(at).toBeLessThan(MAX_POINTS);
   });
 });
 
-const [, replayed, at] = /^npm publish \/ (\S+) \/ (\d+)$/.exec(REPLAY ?? '') ?? [];
+const [, replayed, kindOf, at] = /^npm publish \/ (\S+) \/ (\S+) \/ (\d+)$/.exec(REPLAY ?? '') ?? [];
 async function replayOne(): Promise<void> {
-  const kind = KINDS.find((one) => one === replayed);
-  if (!kind) throw new Error(`no such fault: ${REPLAY}`);
-  expect(await trial(await started(), kind, Number(at))).toBe(true);
+  const kind = KINDS.find((one) => one === kindOf);
+  if (!kind || !replayed || !WAYS[replayed]) throw new Error(`no such fault: ${REPLAY}`);
+  expect(await trial(await started(), replayed, kind, Number(at))).toBe(true);
 }
 
 if (replayed !== undefined) it(`replays ${REPLAY}`, replayOne);

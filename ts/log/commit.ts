@@ -1,41 +1,24 @@
-import { RegistryError, unavailable } from '../errors/registry-error.js';
+import { unavailable } from '../errors/registry-error.js';
 import { randomId } from '../lib/ids.js';
 import { unlessAborted } from '../lib/next-flight.js';
+import { prepareWrite } from '../storage/abilities.js';
+import type { PreparedWrite } from '../storage/driver.js';
 import { markerKey, timeOf } from '../storage/key.js';
 import { StorageError } from '../storage/storage-error.js';
 import type { RawEntry } from './checkpoint.js';
 import type { CommitContext, Member } from './committer.js';
-import { DamagedEntry, decodeEntry, encodeEntry, MAX_ENTRY_BYTES, markersVoid } from './entry.js';
-import { applyChange } from './fold.js';
+import { DamagedEntry, decodeEntry, encodeEntry, markersVoid } from './entry.js';
+import { type Accepted, type Evaluated, evaluate } from './evaluate.js';
 import type { Log } from './log.js';
-import { putMarker } from './marker.js';
-import type { Change, Committed, Snapshot } from './schema.js';
+import { newMarker, putMarker } from './marker.js';
+import type { Committed, Snapshot } from './schema.js';
 
-/** Leaves room for the first line, salt and markers. */
-const MAX_CHANGES_BYTES = MAX_ENTRY_BYTES - 4096;
 const BACKOFF_MS = 20;
 
-interface Accepted<S> {
-  readonly member: Member<S>;
-  readonly result: unknown;
-}
-
-interface Refused<S> {
-  readonly member: Member<S>;
-  readonly error: unknown;
-}
-
-interface Evaluated<S> {
-  readonly accepted: readonly Accepted<S>[];
-  readonly changes: readonly Change[];
-  readonly at: number;
-  readonly refused: readonly Refused<S>[];
-  readonly unchanged: readonly Accepted<S>[];
-  /** Refused, or left with nothing to do, by what others of this entry change: true only once the entry stands. */
-  readonly refusedBehind: readonly Refused<S>[];
-  readonly unchangedBehind: readonly Accepted<S>[];
-  /** Did not fit into this entry. */
-  readonly rest: readonly Member<S>[];
+/** An entry whose marker and objects are on stable storage; `prepared`: so are its bytes, which wait for their slot. */
+interface Ready {
+  readonly raw: RawEntry;
+  readonly prepared: PreparedWrite | undefined;
 }
 
 /** Failures that trying again may mend. */
@@ -84,7 +67,8 @@ export class CommitBatch<S> {
         continue;
       }
       this.dropLate();
-      const outcome = this.evaluate(snapshot);
+      const at = Math.max(this.context.runtime.clock.now(), snapshot.at);
+      const outcome = evaluate(this.context.schema, snapshot, this.members, { n: snapshot.position, id: this.id, at });
       // a "no", and a "nothing to do", never rest on a cached belief
       if (!verified && outcome.refused.length + outcome.unchanged.length > 0) {
         snapshot = await this.log.refresh();
@@ -94,8 +78,9 @@ export class CommitBatch<S> {
       this.settle(outcome, snapshot);
       if (outcome.accepted.length === 0) return;
       if (await this.rescue(snapshot)) continue;
-      await this.announce(snapshot);
-      if (await this.create(snapshot, outcome)) return;
+      const ready = await this.makeReady(snapshot, outcome);
+      if (!ready) continue;
+      if (await this.create(snapshot, outcome, ready)) return;
       snapshot = await this.log.refresh();
       verified = true;
       await this.backOff(round);
@@ -110,46 +95,6 @@ export class CommitBatch<S> {
       member.reject(signal?.aborted ? signal.reason : unavailable('the change could not be committed in time'));
       return false;
     });
-  }
-
-  /** Members one after the other, each on the state that the ones before it left; a bad one is refused alone. */
-  private evaluate(snapshot: Snapshot<S>): Evaluated<S> {
-    const at = Math.max(this.context.runtime.clock.now(), snapshot.at);
-    const info = { n: snapshot.position, id: this.id, at };
-    const out = {
-      accepted: [] as Accepted<S>[],
-      changes: [] as Change[],
-      refused: [] as Refused<S>[],
-      unchanged: [] as Accepted<S>[],
-      refusedBehind: [] as Refused<S>[],
-      unchangedBehind: [] as Accepted<S>[],
-    };
-    const rest: Member<S>[] = [];
-    let state = snapshot;
-    let bytes = 0;
-    for (const member of this.members) {
-      try {
-        const { changes, result } = member.decide(state);
-        if (changes.length === 0) {
-          (state === snapshot ? out.unchanged : out.unchangedBehind).push({ member, result });
-          continue;
-        }
-        const dated = changes.map((change): Change => ({ ...change, at }));
-        const size = Buffer.byteLength(JSON.stringify(dated));
-        if (size > MAX_CHANGES_BYTES) throw new RegistryError('too_large', 'this change is too large to be recorded');
-        if (bytes + size > MAX_CHANGES_BYTES) {
-          rest.push(member);
-          continue;
-        }
-        state = dated.reduce((before, change) => applyChange(this.context.schema, before, change, info), state);
-        bytes += size;
-        out.changes.push(...dated);
-        out.accepted.push({ member, result });
-      } catch (error) {
-        (state === snapshot ? out.refused : out.refusedBehind).push({ member, error });
-      }
-    }
-    return { ...out, at, rest };
   }
 
   private settle(outcome: Evaluated<S>, snapshot: Snapshot<S>): void {
@@ -180,21 +125,22 @@ export class CommitBatch<S> {
   private async lift(member: Member<S>, floor: number): Promise<void> {
     for (const object of member.options.objects ?? []) {
       if (timeOf(object.key) >= floor) continue;
-      const key = await this.copyInTime(member, object.key, floor);
+      const key = await this.inTime(member, 'the uploaded bytes could not be copied in time', async (signal) => {
+        await object.durable;
+        return this.context.copyAbove(object.key, floor, signal);
+      });
       if (key === undefined) throw unavailable('the uploaded bytes have expired, send them again');
       object.key = key;
     }
   }
 
-  /** A copy may take long, but not longer than its member may: others wait behind it. */
-  private async copyInTime(member: Member<S>, key: string, floor: number): Promise<string | undefined> {
+  /** It may take long, but not longer than its member may: others wait behind it. */
+  private async inTime<T>(member: Member<S>, late: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { clock } = this.context.runtime;
     const limit = new AbortController();
-    const timer = clock.after(Math.max(0, member.deadline - clock.monotonic()), () =>
-      limit.abort(unavailable('the uploaded bytes could not be copied in time')),
-    );
+    const timer = clock.after(Math.max(0, member.deadline - clock.monotonic()), () => limit.abort(unavailable(late)));
     try {
-      return await unlessAborted(this.context.copyAbove(key, floor, limit.signal), limit.signal);
+      return await unlessAborted(work(limit.signal), limit.signal);
     } finally {
       timer.cancel();
     }
@@ -205,52 +151,109 @@ export class CommitBatch<S> {
     this.members = this.members.filter((other) => other !== member);
   }
 
-  /** Durable before the create starts; not below the floor of the state that the create builds upon. */
-  private async announce(snapshot: Snapshot<S>): Promise<void> {
-    if (this.members.every(({ unmarked }) => unmarked) || this.context.mutants.has('marker-after-create')) return;
-    if (this.marker !== undefined && !markersVoid([this.marker], snapshot.floor)) return;
-    const { space, driver, runtime } = this.context;
-    const where = { space, key: this.log.key, identity: snapshot.identity, floor: snapshot.floor.markers };
-    this.marker = await putMarker(driver, runtime, where);
+  /**
+   * All that must be on stable storage before the create, side by side: the marker, the members' objects, the entry's own bytes. Undefined: a member has
+   * lost its objects and dropped out, so there is another entry to make.
+   */
+  private async makeReady(snapshot: Snapshot<S>, outcome: Evaluated<S>): Promise<Ready | undefined> {
+    const marker = this.markerFor(snapshot);
+    const announced = marker === this.marker ? Promise.resolve() : this.announce(snapshot, marker);
+    const stored = this.haveStored(outcome.accepted);
+    // the first failure is thrown below, the other one has nobody who hears it
+    announced.catch(() => undefined);
+    const bytes = this.encode(snapshot, outcome, marker);
+    // a failure is left to the create, which tells what may be tried again
+    const prepared = await this.prepare(snapshot.position, bytes).catch(() => undefined);
+    try {
+      // read back while the rest is on its way
+      const raw = { entry: decodeEntry(bytes, snapshot.position), bytes };
+      await announced;
+      if (await stored) return { raw, prepared };
+    } catch (error) {
+      await prepared?.discard();
+      await stored;
+      throw error;
+    }
+    await prepared?.discard();
+    return undefined;
   }
 
-  /** True: the entry stands and its members are answered. False: somebody else took the slot. */
-  private async create(snapshot: Snapshot<S>, outcome: Evaluated<S>): Promise<boolean> {
-    const { runtime } = this.context;
-    const mark = this.log.dirty;
-    const bytes = encodeEntry({
+  /** Not below the floor of the state that the create builds upon. */
+  private markerFor(snapshot: Snapshot<S>): string | undefined {
+    if (this.members.every(({ unmarked }) => unmarked) || this.context.mutants.has('marker-after-create')) return undefined;
+    if (this.marker !== undefined && !markersVoid([this.marker], snapshot.floor)) return this.marker;
+    return newMarker(this.context.runtime, snapshot.floor.markers);
+  }
+
+  private async announce({ identity }: Snapshot<S>, marker: string | undefined): Promise<void> {
+    if (marker === undefined) return;
+    const { space, driver } = this.context;
+    await putMarker(driver, marker, { space, key: this.log.key, identity });
+    this.marker = marker;
+  }
+
+  /** False: the objects of some could not be stored, and those are refused. */
+  private async haveStored(accepted: readonly Accepted<S>[]): Promise<boolean> {
+    const judged = await Promise.all(
+      accepted.map(async ({ member }) => {
+        const waits = member.options.objects?.flatMap(({ durable }) => durable ?? []) ?? [];
+        if (waits.length === 0) return true;
+        try {
+          await this.inTime(member, 'the uploaded bytes could not be stored in time', () => Promise.all(waits));
+          return true;
+        } catch (error) {
+          this.refuse(member, error);
+          return false;
+        }
+      }),
+    );
+    return judged.every(Boolean);
+  }
+
+  private encode(snapshot: Snapshot<S>, outcome: Evaluated<S>, marker: string | undefined): Uint8Array {
+    return encodeEntry({
       n: snapshot.position,
       prev: snapshot.head,
       id: this.id,
       at: outcome.at,
-      salt: runtime.random.bytes(16),
-      markers: this.marker === undefined ? [] : [this.marker],
+      salt: this.context.runtime.random.bytes(16),
+      markers: marker === undefined ? [] : [marker],
       ...(snapshot.named || snapshot.identity === '' ? {} : { name: snapshot.identity }),
       changes: outcome.changes,
     });
-    if (!(await this.take(snapshot.position, bytes))) return false;
-    const since = runtime.clock.monotonic();
+  }
+
+  private prepare(n: number, bytes: Uint8Array): Promise<PreparedWrite> {
+    const ifAbsent = !this.context.mutants.has('unconditional-create');
+    return prepareWrite(this.context.driver, this.context.slot(this.log.key, n), bytes, { ifAbsent });
+  }
+
+  /** True: the entry stands and its members are answered. False: somebody else took the slot. */
+  private async create(snapshot: Snapshot<S>, outcome: Evaluated<S>, { raw, prepared }: Ready): Promise<boolean> {
+    const mark = this.log.dirty;
+    if (!(await this.take(snapshot.position, raw.bytes, prepared))) return false;
+    const since = this.context.runtime.clock.monotonic();
     this.unknown = false;
     if (this.context.mutants.has('marker-after-create')) await this.lateMarker(snapshot);
     const { marker } = this;
     this.marker = undefined;
-    const after = await this.log.accept(snapshot, { entry: decodeEntry(bytes, snapshot.position), bytes }, mark);
+    const after = await this.log.accept(snapshot, raw, mark);
     this.context.onCommitted(marker, snapshot.position);
     this.answer(after, outcome, since);
     return true;
   }
 
-  private async lateMarker(snapshot: Snapshot<S>): Promise<void> {
+  private async lateMarker({ identity }: Snapshot<S>): Promise<void> {
     const { space, driver, runtime } = this.context;
-    await putMarker(driver, runtime, { space, key: this.log.key, identity: snapshot.identity, floor: 0 });
+    await putMarker(driver, newMarker(runtime, 0), { space, key: this.log.key, identity });
   }
 
   /** The create itself, until it is certain who has the slot. */
-  private async take(n: number, bytes: Uint8Array): Promise<boolean> {
-    const key = this.context.slot(this.log.key, n);
-    const ifAbsent = !this.context.mutants.has('unconditional-create');
+  private async take(n: number, bytes: Uint8Array, prepared: PreparedWrite | undefined): Promise<boolean> {
+    let write = prepared && (() => prepared.commit());
     for (let round = 0; ; round += 1) {
-      const asked = await this.ask(key, bytes, ifAbsent);
+      const asked = await this.ask(write ?? (async () => (await this.prepare(n, bytes)).commit()));
+      write = undefined;
       if (asked === 'written') return true;
       const there = await this.look(n);
       // what is no entry can be nobody's, and the log ends there: the state says so
@@ -269,9 +272,9 @@ export class CommitBatch<S> {
   }
 
   /** Undefined: no telling. What trying again cannot mend is thrown. */
-  private async ask(key: string, bytes: Uint8Array, ifAbsent: boolean): Promise<'written' | 'exists' | undefined> {
+  private async ask(write: () => Promise<'written' | 'exists'>): Promise<'written' | 'exists' | undefined> {
     try {
-      return await this.context.driver.write(key, bytes, { ifAbsent });
+      return await write();
     } catch (error) {
       if (!isPassing(error)) throw error;
       if (error.kind !== 'conflict') this.unknown = true;

@@ -11,15 +11,17 @@ export interface ListedMarker extends MarkerName {
   readonly modified: number;
 }
 
-/** Announces that the package is about to change; durable when it resolves. Answers `<time>-<id>`, the time not below `floor`. */
+/** `<time>-<id>` of a marker that nobody has yet; the time not below `floor`. */
+export const newMarker = ({ clock, random }: Runtime, floor: number): string =>
+  markerId(Math.max(clock.now(), floor), randomId(random));
+
+/** Announces that the package is about to change; durable when it resolves. */
 export async function putMarker(
   driver: StorageDriver,
-  runtime: Runtime,
-  where: { readonly space: string; readonly key: string; readonly identity: string; readonly floor: number },
-): Promise<string> {
-  const marker = markerId(Math.max(runtime.clock.now(), where.floor), randomId(runtime.random));
-  await driver.write(markerKey(where.space, marker, where.key), utf8(JSON.stringify({ name: where.identity })));
-  return marker;
+  marker: string,
+  { space, key, identity }: { readonly space: string; readonly key: string; readonly identity: string },
+): Promise<void> {
+  await driver.write(markerKey(space, marker, key), utf8(JSON.stringify({ name: identity })));
 }
 
 /** All markers of a space, oldest time first. */

@@ -86,6 +86,8 @@ export type Decide<S, R> = (snapshot: Snapshot<S>) => Decision<R>;
 export interface PendingObject {
   key: string;
   readonly size: number;
+  /** Settles when it is on stable storage, or cannot be; absent: it is. The commit waits for it before the entry that names it, and fails as it does. */
+  readonly durable?: Promise<void>;
 }
 
 export interface CommitOptions {

@@ -2,7 +2,7 @@ import type { Action } from '../auth/principal.js';
 import { forbidden, RegistryError } from '../errors/registry-error.js';
 import type { Content } from '../lib/content.js';
 import type { Digests } from '../lib/digest.js';
-import type { Committed, Decide, NewChange, Snapshot } from '../log/schema.js';
+import type { Committed, Decide, NewChange, PendingObject, Snapshot } from '../log/schema.js';
 import type { Piece, WriteBody } from '../storage/driver.js';
 import { packageKey } from '../storage/key.js';
 import { ObjectTooLarge } from '../storage/object-store.js';
@@ -57,12 +57,11 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
 
   async upload(action: Action, body: WriteBody, options: UploadOptions): Promise<UploadedObject> {
     await this.require(action);
-    const { max, digests = [], signal = this.caller.signal, hasher } = options;
+    const { max, digests = [], signal = this.caller.signal, hasher, later } = options;
     try {
       const { onProgress } = this;
-      const how = { max, digests, signal, hasher, onProgress };
-      const put = await this.parts.objects.put(this.parts.id, packageKey(this.name), body, how);
-      return { key: put.key, size: put.size, digests: put.digests };
+      const how = { max, digests, signal, hasher, onProgress, later };
+      return { ...(await this.parts.objects.put(this.parts.id, packageKey(this.name), body, how)) };
     } catch (error) {
       if (error instanceof ObjectTooLarge) throw new RegistryError('too_large', `larger than ${max} bytes`, { cause: error });
       throw error;
@@ -86,9 +85,11 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
     return key === undefined ? undefined : { key, size: pieces.reduce((sum, { size }) => sum + size, 0), digests };
   }
 
-  async discard(objects: readonly { readonly key: string }[]): Promise<void> {
+  async discard(objects: readonly PendingObject[]): Promise<void> {
     if (objects.length === 0) return;
     try {
+      // what is still on its way would come behind its own removal
+      await Promise.allSettled(objects.map(({ durable }) => durable));
       await this.parts.objects.delete(objects.map(({ key }) => key));
     } catch (error) {
       this.parts.onFault({ where: 'discarding uploads', error });
@@ -99,7 +100,8 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
     const { puts = [], deletes = [], ...commitOptions } = options;
     const signal = options.signal ?? this.caller.signal;
     let begun = false;
-    let refusal: unknown;
+    /** Errors after which the entry certainly does not name these objects. */
+    const refusals = new Set<unknown>();
     try {
       const standing = await this.require(action);
       for (const file of deletes) await this.before('beforeDelete', 'delete', file, signal);
@@ -108,17 +110,18 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
         try {
           return this.guarded(standing, action, snapshot, decide);
         } catch (error) {
-          refusal = error;
+          refusals.add(error);
           throw error;
         }
       };
       begun = true;
+      for (const { durable } of options.objects ?? []) durable?.catch((error: unknown) => refusals.add(error));
       const committed = await this.parts.space.commit(this.name, guarded, { ...commitOptions, signal });
       if (committed.changed) this.announce(puts, deletes);
       return committed;
     } catch (error) {
       // Once the commit has begun only a "no" is certain: after any other failure the entry may stand, or come to stand, and name these objects.
-      if (!begun || error === refusal) await this.discard(options.objects ?? []);
+      if (!begun || refusals.has(error)) await this.discard(options.objects ?? []);
       throw error;
     }
   }

@@ -28,7 +28,7 @@ export interface StoredFile {
   readonly uploadedAt?: number;
 }
 
-/** Bytes on stable storage that no log names yet. */
+/** Stored bytes that no log names yet. */
 export interface UploadedObject extends PendingObject {
   readonly digests: Digests;
 }
@@ -40,6 +40,8 @@ export interface UploadOptions {
   readonly hasher?: Hasher | undefined;
   /** Largest accepted size in bytes; beyond it `RegistryError('too_large')`. */
   readonly max: number;
+  /** See `PutOptions.later`. For what a commit will bring in: it has to be told of the object, and waits for it. */
+  readonly later?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 

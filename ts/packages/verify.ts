@@ -2,7 +2,7 @@ import type { Runtime } from '../lib/clock.js';
 import { Hasher } from '../lib/digest.js';
 import { type FeedState, feedSchema } from '../log/feed.js';
 import { Log } from '../log/log.js';
-import { listMarkers, putMarker } from '../log/marker.js';
+import { listMarkers, newMarker, putMarker } from '../log/marker.js';
 import type { LogSchema, Snapshot } from '../log/schema.js';
 import type { Space } from '../log/space.js';
 import type { ObjectInfo, StorageDriver, StoredObject } from '../storage/driver.js';
@@ -319,7 +319,8 @@ class SpaceVerification<S> {
     for (let from = 0; from < lost.length; from += MARKERS_AT_ONCE) {
       const keys: string[] = [];
       for (const { key, identity, floor } of lost.slice(from, from + MARKERS_AT_ONCE)) {
-        const marker = await putMarker(driver, runtime, { space: this.id, key, identity, floor: floor.markers });
+        const marker = newMarker(runtime, floor.markers);
+        await putMarker(driver, marker, { space: this.id, key, identity });
         keys.push(markerKey(this.id, marker, key));
       }
       await this.of.space.sweep();

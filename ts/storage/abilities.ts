@@ -2,10 +2,13 @@ import {
   type CallOptions,
   isComposing,
   isCopying,
+  isPreparing,
   type ObjectInfo,
   type Piece,
+  type PreparedWrite,
   type ProgressOptions,
   type StorageDriver,
+  type WriteOptions,
 } from './driver.js';
 import { StorageError } from './storage-error.js';
 
@@ -38,6 +41,17 @@ export async function composeObjects(
   options: ProgressOptions = {},
 ): Promise<'written' | 'absent'> {
   return isComposing(driver) ? driver.compose(pieces, to, options) : composeByStream(driver, pieces, to, options);
+}
+
+/** Takes a write apart; where the driver cannot, the bytes wait here and all is done by `commit`. Throws StorageErrors. */
+export async function prepareWrite(
+  driver: StorageDriver,
+  key: string,
+  bytes: Uint8Array,
+  options: WriteOptions = {},
+): Promise<PreparedWrite> {
+  if (isPreparing(driver)) return driver.prepare(key, bytes, options);
+  return { commit: () => driver.write(key, bytes, options), discard: () => Promise.resolve() };
 }
 
 /** The same for every driver: all bytes pass through this process, never many at a time. */

@@ -6,11 +6,14 @@ import {
   type CopyingDriver,
   isComposing,
   isCopying,
+  isPreparing,
   isSynchronous,
   type ListOptions,
   type ListPage,
   type ObjectInfo,
   type Piece,
+  type PreparedWrite,
+  type PreparingDriver,
   type ReadOptions,
   type StorageDriver,
   type StoredObject,
@@ -35,6 +38,7 @@ const PREFIX_END = /^[A-Za-z0-9._~-]*$/;
 export type Checked<D extends StorageDriver> = StorageDriver &
   (D extends CopyingDriver ? CopyingDriver : unknown) &
   (D extends ComposingDriver ? ComposingDriver : unknown) &
+  (D extends PreparingDriver ? PreparingDriver : unknown) &
   (D extends SynchronousDriver ? SynchronousDriver : unknown) &
   (D extends ProbedDriver ? ProbedDriver : unknown);
 
@@ -91,14 +95,7 @@ class Checks implements StorageDriver {
   }
 
   async write(key: string, body: WriteBody, options: WriteOptions = {}): Promise<'written' | 'exists'> {
-    try {
-      checkKey(key);
-      if (options.ifAbsent) checkCreate(body);
-      checkSignal(options);
-    } catch (error) {
-      discardBody(body, error);
-      throw error;
-    }
+    checkWrite(key, body, options);
     return this.inner.write(key, body, options);
   }
 
@@ -128,6 +125,7 @@ function withAbilities(inner: StorageDriver): StorageDriver {
   const wrapped = new Checks(inner);
   if (isCopying(inner)) Object.assign(wrapped, copying(inner));
   if (isComposing(inner)) Object.assign(wrapped, composing(inner));
+  if (isPreparing(inner)) Object.assign(wrapped, preparing(inner));
   if (isSynchronous(inner)) Object.assign(wrapped, synchronous(inner));
   if (isProbed(inner)) Object.assign(wrapped, { probeIdentity: inner.probeIdentity, probe: () => inner.probe() });
   return wrapped;
@@ -148,6 +146,13 @@ const composing = (inner: ComposingDriver): Pick<ComposingDriver, 'compose'> => 
     checkPieces(pieces);
     checkSignal(options);
     return inner.compose(pieces, to, options);
+  },
+});
+
+const preparing = (inner: PreparingDriver): Pick<PreparingDriver, 'prepare'> => ({
+  async prepare(key, body, options = {}): Promise<PreparedWrite> {
+    checkWrite(key, body, options);
+    return inner.prepare(key, body, options);
   },
 });
 
@@ -178,6 +183,17 @@ function checkPieces(pieces: readonly Piece[]): void {
 function checkRange({ start, end }: ByteRange): void {
   if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end < start) {
     throw new StorageError('invalid', `not a range: ${start}-${end}`);
+  }
+}
+
+function checkWrite(key: string, body: WriteBody, options: WriteOptions): void {
+  try {
+    checkKey(key);
+    if (options.ifAbsent) checkCreate(body);
+    checkSignal(options);
+  } catch (error) {
+    discardBody(body, error);
+    throw error;
   }
 }
 

@@ -4,11 +4,19 @@ import { Hasher } from '../lib/digest.js';
 import { randomId } from '../lib/ids.js';
 import { composeObjects, copyObject } from './abilities.js';
 import { BodySource } from './body-source.js';
-import type { Piece, ProgressOptions, StorageDriver, StoredObject, WriteBody } from './driver.js';
+import {
+  isPreparing,
+  type Piece,
+  type ProgressOptions,
+  type StorageDriver,
+  type StoredObject,
+  type WriteBody,
+} from './driver.js';
 import { objectKey } from './key.js';
 import { type ObjectStore, ObjectTooLarge, type PutOptions, type PutResult } from './object-store.js';
 import { StorageError } from './storage-error.js';
 
+const LATER_MAX_BYTES = 1_024 * 1_024;
 const OBJECT_KEY = /^objects\/([^/]+)\/([^/]+)\/[^/]+$/;
 
 /** Objects on any driver. */
@@ -22,18 +30,19 @@ export class DriverObjectStore implements ObjectStore {
   }
 
   async put(repository: string, pkg: string, body: WriteBody, options: PutOptions): Promise<PutResult> {
-    const { max, digests, signal, onProgress } = options;
+    const { max, digests, signal } = options;
     const key = objectKey(repository, pkg, this.runtime.clock.now(), randomId(this.runtime.random));
     const hasher = options.hasher ?? new Hasher(digests);
     if (body instanceof Uint8Array) {
       if (body.byteLength > max) throw tooLarge(max);
       hasher.update(body);
-      await this.driver.write(key, body, { signal, onProgress });
-      return { key, size: body.byteLength, digests: hasher.digests() };
+      const stored = await this.write(key, body, options);
+      return { key, size: body.byteLength, digests: hasher.digests(), ...(await whenLittle(stored, body.byteLength)) };
     }
     const passing = new HashedBody(body, hasher, max, signal);
+    let stored: Stored;
     try {
-      await this.driver.write(key, passing, { signal, onProgress });
+      stored = await this.write(key, passing, options);
     } catch (error) {
       throw passing.failure ? passing.failure.error : error;
     } finally {
@@ -41,7 +50,19 @@ export class DriverObjectStore implements ObjectStore {
     }
     // A driver that stops reading early and calls that written has not stored what was hashed.
     if (!passing.complete) throw new StorageError('corrupt', `${key}: the driver did not take the whole body`);
-    return { key, size: passing.size, digests: hasher.digests() };
+    return { key, size: passing.size, digests: hasher.digests(), ...(await whenLittle(stored, passing.size)) };
+  }
+
+  private async write(key: string, body: WriteBody, { signal, onProgress, later }: PutOptions): Promise<Stored> {
+    const { driver } = this;
+    if (!later || !isPreparing(driver)) {
+      await driver.write(key, body, { signal, onProgress });
+      return {};
+    }
+    const prepared = await driver.prepare(key, body, { signal, onProgress });
+    const durable = prepared.commit().then(() => undefined);
+    durable.catch(() => undefined);
+    return { durable };
   }
 
   read(
@@ -82,6 +103,15 @@ export class DriverObjectStore implements ObjectStore {
   async delete(keys: readonly string[]): Promise<void> {
     await this.driver.delete(keys);
   }
+}
+
+type Stored = Pick<PutResult, 'durable'>;
+
+/** What takes the disk long is waited for here: nothing that announces it may have to stand for so long. */
+async function whenLittle(stored: Stored, size: number): Promise<Stored> {
+  if (size <= LATER_MAX_BYTES) return stored;
+  await stored.durable;
+  return {};
 }
 
 const tooLarge = (max: number): ObjectTooLarge => new ObjectTooLarge(`more than ${max} bytes`);

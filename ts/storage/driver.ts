@@ -99,6 +99,23 @@ export interface ComposingDriver extends StorageDriver {
   compose(pieces: readonly Piece[], to: string, options?: ProgressOptions): Promise<'written' | 'absent'>;
 }
 
+/** A write whose body has been taken over: on its way to stable storage, and visible to nobody. One of its two methods is called, once. */
+export interface PreparedWrite {
+  /** Makes it visible and durable. Answers and throws what `write` does. */
+  commit(): Promise<'written' | 'exists'>;
+  /** Leaves nothing behind. Never throws. */
+  discard(): Promise<void>;
+}
+
+/**
+ * A driver that takes a write apart, so that several can wait for the disk beside each other though one may only become visible after the others. For small
+ * bodies: use `prepareWrite`, which falls back.
+ */
+export interface PreparingDriver extends StorageDriver {
+  /** Resolves when the body is taken over; rejects as `write` does for a body that fails. */
+  prepare(key: string, body: WriteBody, options?: WriteOptions): Promise<PreparedWrite>;
+}
+
 /** A driver on which one look is cheaper than one turn of the event loop: a local folder. Answers are strong. */
 export interface SynchronousDriver extends StorageDriver {
   /** Last segments of the keys directly below `folder` (no trailing slash); empty when there is none. Sorted. */
@@ -108,5 +125,6 @@ export interface SynchronousDriver extends StorageDriver {
 
 export const isCopying = (driver: StorageDriver): driver is CopyingDriver => 'copy' in driver;
 export const isComposing = (driver: StorageDriver): driver is ComposingDriver => 'compose' in driver;
+export const isPreparing = (driver: StorageDriver): driver is PreparingDriver => 'prepare' in driver;
 export const isSynchronous = (driver: StorageDriver): driver is SynchronousDriver =>
   'namesSync' in driver && 'existsSync' in driver;

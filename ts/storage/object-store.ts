@@ -11,12 +11,19 @@ export interface PutOptions {
   readonly signal?: AbortSignal | undefined;
   /** See `ProgressOptions.onProgress`. */
   readonly onProgress?: (() => void) | undefined;
+  /**
+   * May resolve when the bytes have been taken over and are still on their way to stable storage (`PutResult.durable`), so that others can be on theirs
+   * at the same time. Few bytes only, and where the store can: else it is durable as ever.
+   */
+  readonly later?: boolean | undefined;
 }
 
 export interface PutResult {
   readonly key: string;
   readonly size: number;
   readonly digests: Digests;
+  /** With `later`: settles when the bytes are on stable storage, or cannot be. Absent: they are. Nobody has to listen to it. */
+  readonly durable?: Promise<void>;
 }
 
 /** More bytes than `max`. */
@@ -26,7 +33,10 @@ export class ObjectTooLarge extends Error {
 
 /** Immutable bytes under fresh keys. `ObjectStore` (class `DriverObjectStore`) implements it over any driver. */
 export interface ObjectStore {
-  /** Streams to `objects/<repository>/<package>/<now>-<nonce>`, hashing while the bytes pass. Durable when it resolves; a failing body leaves nothing. */
+  /**
+   * Streams to `objects/<repository>/<package>/<now>-<nonce>`, hashing while the bytes pass. Durable when it resolves, but for `later`; a failing body
+   * leaves nothing.
+   */
   put(repository: string, pkg: string, body: WriteBody, options: PutOptions): Promise<PutResult>;
   read(
     key: string,

@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.js';
-import { isSynchronous, type StorageDriver, type SynchronousDriver } from './driver.js';
+import { isPreparing, isSynchronous, type PreparingDriver, type StorageDriver } from './driver.js';
 import { StorageError, type StorageErrorKind } from './storage-error.js';
 
 /**
@@ -7,13 +7,9 @@ import { StorageError, type StorageErrorKind } from './storage-error.js';
  * A write that is cut off is `unknown`: it may have been applied.
  */
 export function withTimeLimit(driver: StorageDriver, clock: Clock, milliseconds: number): StorageDriver {
-  const limited = <T>(
-    kind: StorageErrorKind,
-    outer: AbortSignal | undefined,
-    call: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> => {
+  const limited: Limited = (kind, outer, call) => {
     const limit = new AbortController();
-    return new Promise<T>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       const stop = () => limit.abort(outer?.reason);
       const timer = clock.after(milliseconds, () => {
         const late = new StorageError(kind, 'the store did not answer in time');
@@ -39,11 +35,33 @@ export function withTimeLimit(driver: StorageDriver, clock: Clock, milliseconds:
     delete: (keys, options) => limited('unknown', options?.signal, (signal) => driver.delete(keys, { ...options, signal })),
     list: (prefix, options) => limited('unavailable', options?.signal, (signal) => driver.list(prefix, { ...options, signal })),
   };
-  if (!isSynchronous(driver)) return wrapped;
-  const local: SynchronousDriver = {
-    ...wrapped,
-    namesSync: (folder) => driver.namesSync(folder),
-    existsSync: (key) => driver.existsSync(key),
-  };
-  return local;
+  if (isPreparing(driver)) Object.assign(wrapped, { prepare: preparing(driver, limited) });
+  if (isSynchronous(driver)) {
+    const namesSync = (folder: string) => driver.namesSync(folder);
+    const existsSync = (key: string) => driver.existsSync(key);
+    Object.assign(wrapped, { namesSync, existsSync });
+  }
+  return wrapped;
 }
+
+type Limited = <T>(
+  kind: StorageErrorKind,
+  outer: AbortSignal | undefined,
+  call: (signal: AbortSignal) => Promise<T>,
+) => Promise<T>;
+
+/** A limit on the taking over, and another one on the rest: what lies between is the caller's own time. */
+const preparing =
+  (driver: PreparingDriver, limited: Limited): PreparingDriver['prepare'] =>
+  async (key, body, options) => {
+    const prepared = await limited('unavailable', options?.signal, async (signal) => {
+      const taken = await driver.prepare(key, body, { ...options, signal });
+      // too late: nobody is there any more who would
+      if (signal.aborted) await taken.discard();
+      return taken;
+    });
+    return {
+      commit: () => limited('unknown', options?.signal, () => prepared.commit()),
+      discard: () => prepared.discard(),
+    };
+  };

@@ -3,11 +3,14 @@ import {
   type CallOptions,
   isComposing,
   isCopying,
+  isPreparing,
   isSynchronous,
   type ListOptions,
   type ListPage,
   type ObjectInfo,
   type Piece,
+  type PreparedWrite,
+  type PreparingDriver,
   type ReadOptions,
   type StorageDriver,
   type StoredObject,
@@ -45,7 +48,19 @@ export interface Fault {
   readonly count?: number;
 }
 
-export type FaultyMethod = 'stat' | 'read' | 'write' | 'delete' | 'list' | 'copy' | 'compose' | 'namesSync' | 'existsSync';
+/** `commit`: of a prepared write. */
+export type FaultyMethod =
+  | 'stat'
+  | 'read'
+  | 'write'
+  | 'delete'
+  | 'list'
+  | 'copy'
+  | 'compose'
+  | 'prepare'
+  | 'commit'
+  | 'namesSync'
+  | 'existsSync';
 
 export interface FaultyCall {
   /** From 1. */
@@ -55,9 +70,11 @@ export interface FaultyCall {
   readonly key: string;
 }
 
+export type FaultyAbility = 'copy' | 'compose' | 'prepare' | 'sync';
+
 export interface FaultyOptions {
   /** Abilities of the inner driver that show through. None unless named, so that every fallback can be driven. */
-  readonly expose?: readonly ('copy' | 'compose' | 'sync')[];
+  readonly expose?: readonly FaultyAbility[];
 }
 
 /** The process is dead. Code under test must not live on this: every later call says the same. */
@@ -156,7 +173,7 @@ export class FaultyDriver implements StorageDriver {
     await this.inner.close?.();
   }
 
-  private exposeAbilities(expose: readonly ('copy' | 'compose' | 'sync')[]): void {
+  private exposeAbilities(expose: readonly FaultyAbility[]): void {
     const { inner } = this;
     if (expose.includes('copy') && isCopying(inner)) {
       const copy = (from: string, to: string, options: CallOptions = {}) =>
@@ -168,10 +185,28 @@ export class FaultyDriver implements StorageDriver {
         this.run('compose', [...pieces.map(({ key }) => key), to].join(' '), options, () => inner.compose(pieces, to, options));
       Object.assign(this, { compose });
     }
+    if (expose.includes('prepare') && isPreparing(inner)) {
+      const prepare = (key: string, body: WriteBody, options: WriteOptions = {}) => this.prepared(inner, key, body, options);
+      Object.assign(this, { prepare });
+    }
     if (expose.includes('sync') && isSynchronous(inner)) {
       const namesSync = (folder: string) => this.runSync('namesSync', folder, () => inner.namesSync(folder));
       const existsSync = (key: string) => this.runSync('existsSync', key, () => inner.existsSync(key));
       Object.assign(this, { namesSync, existsSync });
+    }
+  }
+
+  private async prepared(inner: PreparingDriver, key: string, body: WriteBody, options: WriteOptions): Promise<PreparedWrite> {
+    const disguise = (answer: 'written' | 'exists') => (options.ifAbsent ? 'exists' : answer);
+    try {
+      const taken = await this.run('prepare', key, options, () => inner.prepare(key, body, options));
+      return {
+        commit: () => this.run('commit', key, options, () => taken.commit(), { disguise }),
+        discard: () => (this.dead ? Promise.resolve() : taken.discard()),
+      };
+    } catch (error) {
+      discardBody(body, error);
+      throw error;
     }
   }
 
@@ -238,7 +273,7 @@ interface WriteFaults<T> {
   readonly disguise?: (answer: T) => T;
 }
 
-const CHANGES: ReadonlySet<FaultyMethod> = new Set(['write', 'delete', 'copy', 'compose']);
+const CHANGES: ReadonlySet<FaultyMethod> = new Set(['write', 'delete', 'copy', 'compose', 'commit']);
 
 const refused = (method: FaultyMethod, key: string): StorageError =>
   new StorageError('unavailable', `faulty: ${method} ${key}: refused`);
@@ -246,8 +281,9 @@ const refused = (method: FaultyMethod, key: string): StorageError =>
 const lost = (method: FaultyMethod, key: string): StorageError =>
   new StorageError(CHANGES.has(method) ? 'unknown' : 'unavailable', `faulty: ${method} ${key}: the answer was lost`);
 
-/** An answer that nobody gets must not keep its source open. */
+/** An answer that nobody gets must not keep its source open, nor a write half done. */
 async function discardAnswer(answer: unknown): Promise<void> {
+  if (typeof answer === 'object' && answer !== null && 'discard' in answer) return (answer as PreparedWrite).discard();
   const body = typeof answer === 'object' && answer !== null && 'body' in answer ? answer.body : undefined;
   if (body instanceof ReadableStream) await body.cancel();
 }

@@ -1,5 +1,5 @@
 import { isChecked } from '../storage/checked-driver.js';
-import { isComposing, isCopying, isSynchronous, type StorageDriver } from '../storage/driver.js';
+import { isComposing, isCopying, isPreparing, isSynchronous, type StorageDriver } from '../storage/driver.js';
 import { abilityCases } from './storage-cases/ability-cases.js';
 import { abortCases } from './storage-cases/abort-cases.js';
 import { brokenBodyCases } from './storage-cases/broken-body-cases.js';
@@ -7,6 +7,7 @@ import { composeCases } from './storage-cases/compose-cases.js';
 import { deleteCases } from './storage-cases/delete-cases.js';
 import { keyCases } from './storage-cases/key-cases.js';
 import { listCases } from './storage-cases/list-cases.js';
+import { prepareCases } from './storage-cases/prepare-cases.js';
 import { raceCases } from './storage-cases/race-cases.js';
 import { readCases } from './storage-cases/read-cases.js';
 import type { StorageDriverCase } from './storage-cases/storage-case.js';
@@ -36,6 +37,7 @@ export const storageDriverCases: readonly StorageDriverCase[] = [
   ...abortCases,
   ...abilityCases,
   ...composeCases,
+  ...prepareCases,
 ];
 
 /** Why this driver need not pass this case; undefined when it must. */
@@ -43,6 +45,8 @@ export function reasonToSkip({ needs }: StorageDriverCase, driver: StorageDriver
   if (needs === 'copy' && !isCopying(driver)) return 'the driver has no `copy`: `copyObject` reads and writes instead';
   if (needs === 'compose' && !isComposing(driver))
     return 'the driver has no `compose`: `composeObjects` reads and writes instead';
+  if (needs === 'prepare' && !isPreparing(driver))
+    return 'the driver has no `prepare`: `prepareWrite` writes all at once instead';
   if (needs === 'sync' && !isSynchronous(driver))
     return 'the driver cannot answer at once: callers use `list` and `stat` instead';
   if (needs === 'checks' && !isChecked(driver)) return 'left to `checked`, and this driver is bare';

@@ -49,7 +49,7 @@ export async function receiveTarball(handle: Handle, bytes: AsyncIterable<Uint8A
       inspection = inspectTarball(branch);
       return inspection;
     },
-    (branch) => handle.upload('create', judged(branch), { digests: ['sha512', 'sha1'], max: MAX_TARBALL }),
+    (branch) => handle.upload('create', judged(branch), { digests: ['sha512', 'sha1'], max: MAX_TARBALL, later: true }),
   );
   return { object, inspected };
 }
@@ -136,7 +136,7 @@ function readmeOf({ sent, received: { inspected } }: Publication): string | unde
 async function textOrObject(handle: Handle, text: string, max: number): Promise<string | UploadedObject> {
   const bytes = utf8(text);
   if (bytes.byteLength > max) throw new RegistryError('too_large', `a manifest may have at most ${max} bytes`);
-  return bytes.byteLength <= MANIFEST_INLINE_MAX ? text : handle.upload('create', bytes, { max });
+  return bytes.byteLength <= MANIFEST_INLINE_MAX ? text : handle.upload('create', bytes, { max, later: true });
 }
 
 async function store(handle: Handle, wanted: Publication, attestations: string | undefined): Promise<Stored> {
@@ -150,7 +150,9 @@ async function store(handle: Handle, wanted: Publication, attestations: string |
     const readme = readmeText === undefined ? undefined : await textOrObject(handle, readmeText, 4 * MAX_README);
     if (typeof readme === 'object') objects.push(readme);
     const kept =
-      attestations === undefined ? undefined : await handle.upload('create', utf8(attestations), { max: MAX_ATTESTATIONS });
+      attestations === undefined
+        ? undefined
+        : await handle.upload('create', utf8(attestations), { max: MAX_ATTESTATIONS, later: true });
     if (kept) objects.push(kept);
     return {
       manifest,

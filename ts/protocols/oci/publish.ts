@@ -180,7 +180,7 @@ export class ManifestChanges {
     const [create, overwrite] = await Promise.all([handle.may('create'), handle.may('overwrite')]);
     if (!create && !overwrite) throw denied('you may not push to this repository');
     const action = create ? 'create' : 'overwrite';
-    const store = (): Promise<UploadedObject> => handle.upload(action, wanted.bytes, { max: MAX_MANIFEST });
+    const store = (): Promise<UploadedObject> => handle.upload(action, wanted.bytes, { max: MAX_MANIFEST, later: true });
     const rights = { create, overwrite };
     const here = handle.snapshot.state.manifests.has(wanted.digest);
     try {

@@ -185,7 +185,8 @@ export class Uploads {
 
   private async whole(call: StartCall, digest: Digest): Promise<Reply> {
     const handle = call.package;
-    const object = await handle.upload('create', call.body.stream(), { max: MAX_BLOB, digests: [digest.algorithm] });
+    const how = { max: MAX_BLOB, digests: [digest.algorithm], later: true };
+    const object = await handle.upload('create', call.body.stream(), how);
     if (object.digests[digest.algorithm] !== digest.hex) {
       await handle.discard([object]);
       throw digestInvalid('the bytes do not have this digest');

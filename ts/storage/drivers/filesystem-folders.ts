@@ -59,6 +59,34 @@ export class Folders {
     }
   }
 
+  /** The same for work that is done at once; tells whether the folder had to be made. */
+  withinNow<T>(folder: string, work: () => T): { readonly result: T; readonly made: boolean } {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return { result: work(), made: attempt > 1 };
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT' || attempt === ATTEMPTS) throw error;
+        this.make(folder);
+      }
+    }
+  }
+
+  /** The folder's own place on stable storage, with all above it: what `sync` would otherwise have to wait for beside the folder's entries. */
+  async place(folder: string): Promise<void> {
+    const path = this.path(folder);
+    const handle = open(path);
+    if (handle === undefined) return;
+    let mark: string;
+    try {
+      mark = markOf(handle);
+    } finally {
+      closeSync(handle);
+    }
+    if (this.settled.get(path) === mark) return;
+    await this.syncAbove(folder);
+    this.remember(path, mark);
+  }
+
   /**
    * The folder's entries on stable storage, and the folder's own place with all above it. Callers at the same folder share a sync that has not begun.
    */
@@ -89,18 +117,21 @@ export class Folders {
     const handle = open(path);
     if (handle === undefined) return;
     try {
-      const { dev, ino, birthtimeMs } = fstatSync(handle);
-      const mark = `${dev} ${ino} ${birthtimeMs}`;
+      const mark = markOf(handle);
       if (this.settled.get(path) === mark) return await syncHandle(handle);
       // Both are waited for whatever happens: the handle is closed behind them.
       const [own, above] = await Promise.allSettled([syncHandle(handle), this.syncAbove(folder)]);
       if (own.status === 'rejected') throw own.reason;
       if (above.status === 'rejected') throw above.reason;
-      if (this.settled.size >= REMEMBERED) this.settled.clear();
-      this.settled.set(path, mark);
+      this.remember(path, mark);
     } finally {
       closeSync(handle);
     }
+  }
+
+  private remember(path: string, mark: string): void {
+    if (this.settled.size >= REMEMBERED) this.settled.clear();
+    this.settled.set(path, mark);
   }
 
   private async syncAbove(folder: string): Promise<void> {
@@ -123,6 +154,12 @@ export function parentOf(key: string): string {
 /** First character of the names of files that are not finished. No key can have it. */
 export const TEMPORARY_MARK = '#';
 export const temporaryName = (random: Random): string => `${TEMPORARY_MARK}${randomId(random)}`;
+
+/** Of an open folder: another one than of a folder that is made anew at the same path. */
+function markOf(handle: number): string {
+  const { dev, ino, birthtimeMs } = fstatSync(handle);
+  return `${dev} ${ino} ${birthtimeMs}`;
+}
 
 /** Undefined when the folder is gone: then nothing in it is left to sync. */
 function open(path: string): number | undefined {

@@ -1,14 +1,14 @@
-import { closeSync, constants, linkSync, openSync, renameSync, statSync, unlinkSync, writev, writevSync } from 'node:fs';
+import { constants, openSync, writeSync, writev, writevSync } from 'node:fs';
 import { copyFile, link, open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Random } from '../../lib/clock.js';
 import { PieceSize } from '../../lib/piece-size.js';
 import { aborted, BodySource } from '../body-source.js';
-import type { WriteBody } from '../driver.js';
-import { StorageError } from '../storage-error.js';
+import type { PreparedWrite, WriteBody } from '../driver.js';
 import { codeOf, toStorageError } from './filesystem-errors.js';
-import { type Folders, parentOf, syncOpen, temporaryName } from './filesystem-folders.js';
+import { type Folders, parentOf, temporaryName } from './filesystem-folders.js';
+import { OpenFile, PreparedFile, settle, type WriteJob } from './filesystem-prepared.js';
 import { isFileSync } from './filesystem-read.js';
 
 /** Of a stream there is one batch being gathered and one being written. */
@@ -17,13 +17,6 @@ const BATCH_CHUNKS = 512;
 /** Bytes that go into the system's memory sooner than a thread would have taken them over. */
 const AT_ONCE_BYTES = 64 * 1_024;
 const writevOf = promisify(writev);
-
-export interface WriteJob {
-  readonly key: string;
-  readonly ifAbsent: boolean;
-  readonly durable: boolean;
-  readonly signal: AbortSignal | undefined;
-}
 
 /**
  * Writes files that appear whole or not at all. The bytes go to a temporary file in the same folder, so that it is on the same mount and keeps the
@@ -41,11 +34,18 @@ export class FileWriter {
   }
 
   async write(job: WriteJob, body: WriteBody): Promise<'written' | 'exists'> {
+    return (await this.prepare(job, body)).commit();
+  }
+
+  /** Takes the body into a temporary file, whose sync has begun when this resolves. */
+  async prepare(job: WriteJob, body: WriteBody): Promise<PreparedWrite> {
     const source = new BodySource(body, job.signal);
     try {
       // Saves the losers of a race a file and an fsync; whoever passes is judged by `link`.
-      if (job.ifAbsent && this.exists(job.key)) return 'exists';
-      return await this.writeFrom(job, source);
+      if (job.ifAbsent && this.exists(job.key)) return TAKEN;
+      if (body instanceof Uint8Array && body.byteLength <= AT_ONCE_BYTES)
+        return await this.begin(job, (file) => writeAtOnce(file, body));
+      return await this.begin(job, (file) => fill(file, source));
     } catch (error) {
       source.close(error);
       throw source.isFailure(error) ? error : toStorageError(error, `write ${job.key}`);
@@ -72,7 +72,7 @@ export class FileWriter {
       // Renaming one name of a file to another of its names does nothing at all.
       await unlink(temporary).catch(() => undefined);
     }
-    await this.settle(job);
+    await settle(this.folders, job);
     return 'written';
   }
 
@@ -89,56 +89,22 @@ export class FileWriter {
     });
   }
 
-  private async writeFrom(job: WriteJob, source: BodySource): Promise<'written' | 'exists'> {
+  private async begin(job: WriteJob, fill: (file: OpenFile) => void | Promise<void>): Promise<PreparedWrite> {
+    const { folders } = this;
     const temporary = this.temporary(job.key);
-    const file = new OpenFile(await this.folders.within(parentOf(job.key), () => openSync(temporary, 'wx')));
-    let answer: 'written' | 'exists';
+    const { result: handle, made } = folders.withinNow(parentOf(job.key), () => openSync(temporary, 'wx'));
+    const file = new OpenFile(handle);
     try {
-      await fill(file, source);
-      if (job.durable) await syncOpen(file.handle);
+      await fill(file);
       // A network file system may tell only at the close that it has no room.
-      else file.close();
-      if (job.signal?.aborted) throw aborted(job.signal);
-      answer = this.publish(temporary, job);
+      if (!job.durable) file.close();
     } catch (error) {
+      file.letGo();
       // Not at once: it may be large.
       await unlink(temporary).catch(() => undefined);
       throw error;
-    } finally {
-      file.letGo();
     }
-    if (answer === 'written') await this.settle(job);
-    return answer;
-  }
-
-  private publish(temporary: string, job: WriteJob): 'written' | 'exists' {
-    const path = this.folders.path(job.key);
-    if (!job.ifAbsent) {
-      renameSync(temporary, path);
-      return 'written';
-    }
-    try {
-      linkSync(temporary, path);
-    } catch (error) {
-      // A network file system may have linked and lost its answer: then the file has two names.
-      if (statSync(temporary, { throwIfNoEntry: false })?.nlink === 2) return 'written';
-      if (codeOf(error) !== 'EEXIST') throw error;
-      if (!this.exists(job.key)) throw new StorageError('invalid', `filesystem: ${job.key}: is the folder of other keys`);
-      return 'exists';
-    } finally {
-      tidy(temporary);
-    }
-    return 'written';
-  }
-
-  /** From here on the object is visible, so a failure leaves the caller in doubt. */
-  private async settle(job: WriteJob): Promise<void> {
-    if (!job.durable) return;
-    try {
-      await this.folders.sync(parentOf(job.key));
-    } catch (error) {
-      throw toStorageError(error, `write ${job.key}`, 'unknown');
-    }
+    return new PreparedFile({ job, folders, temporary, file, made });
   }
 
   private exists(key: string): boolean {
@@ -152,15 +118,6 @@ export class FileWriter {
 
 class SourceGone extends Error {}
 
-/** Takes the second name from what has another one; left behind it is swept. */
-function tidy(temporary: string): void {
-  try {
-    unlinkSync(temporary);
-  } catch {
-    // in the way of nothing
-  }
-}
-
 async function syncFile(path: string): Promise<void> {
   const file = await open(path, 'r');
   try {
@@ -170,29 +127,10 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** A file that is closed once. */
-class OpenFile {
-  readonly handle: number;
-  private closed = false;
+const TAKEN: PreparedWrite = { commit: () => Promise.resolve('exists'), discard: () => Promise.resolve() };
 
-  constructor(handle: number) {
-    this.handle = handle;
-  }
-
-  close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    closeSync(this.handle);
-  }
-
-  /** Nothing can be learnt any more from closing it. */
-  letGo(): void {
-    try {
-      this.close();
-    } catch {
-      // whatever it was, the sync has said it or the write has failed already
-    }
-  }
+function writeAtOnce({ handle }: OpenFile, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.byteLength; ) at += writeSync(handle, bytes, at);
 }
 
 /** Up to a mebibyte per call, and the next one gathered while the last is written. */

@@ -11,6 +11,8 @@ import type {
   ListPage,
   ObjectInfo,
   Piece,
+  PreparedWrite,
+  PreparingDriver,
   ProgressOptions,
   ReadOptions,
   StoredObject,
@@ -24,6 +26,7 @@ import { composeFiles } from './filesystem-compose.js';
 import { codeOf, isAbsent, toStorageError } from './filesystem-errors.js';
 import { Folders, parentOf, TEMPORARY_MARK } from './filesystem-folders.js';
 import { isKeyName, listPage } from './filesystem-list.js';
+import type { WriteJob } from './filesystem-prepared.js';
 import { infoOf, isFileSync, readFileAt } from './filesystem-read.js';
 import { sweepTemporaries } from './filesystem-sweep.js';
 import { FileWriter } from './filesystem-write.js';
@@ -42,7 +45,7 @@ const UNLINKS_AT_ONCE = 16;
  * Keys are paths below one folder. Any number of processes may use the folder at once: nothing is locked, what decides is `link` (create-only) and
  * `rename` (replace). A durable write has its bytes, its folder and all folders above it on stable storage before it resolves.
  */
-export class FilesystemDriver implements CopyingDriver, ComposingDriver, SynchronousDriver, ProbedDriver {
+export class FilesystemDriver implements CopyingDriver, ComposingDriver, PreparingDriver, SynchronousDriver, ProbedDriver {
   readonly name = 'filesystem';
   readonly root: string;
   private readonly folders: Folders;
@@ -88,8 +91,11 @@ export class FilesystemDriver implements CopyingDriver, ComposingDriver, Synchro
   }
 
   write(key: string, body: WriteBody, options: WriteOptions = {}): Promise<'written' | 'exists'> {
-    const { ifAbsent = false, durable = true, signal } = options;
-    return this.writer.write({ key, ifAbsent, durable: durable && this.durable, signal }, body);
+    return this.writer.write(this.job(key, options), body);
+  }
+
+  prepare(key: string, body: WriteBody, options: WriteOptions = {}): Promise<PreparedWrite> {
+    return this.writer.prepare(this.job(key, options), body);
   }
 
   async copy(from: string, to: string, options: CallOptions = {}): Promise<'written' | 'absent'> {
@@ -146,6 +152,10 @@ export class FilesystemDriver implements CopyingDriver, ComposingDriver, Synchro
     } catch (error) {
       throw toStorageError(error, `stat ${key}`);
     }
+  }
+
+  private job(key: string, { ifAbsent = false, durable = true, signal }: WriteOptions): WriteJob {
+    return { key, ifAbsent, durable: durable && this.durable, signal };
   }
 
   private async deleteOne(key: string, touched: Set<string>): Promise<void> {

@@ -10,6 +10,8 @@ import type {
   ListPage,
   ObjectInfo,
   Piece,
+  PreparedWrite,
+  PreparingDriver,
   ReadOptions,
   StoredObject,
   SynchronousDriver,
@@ -35,7 +37,7 @@ const CHUNK = 256 * 1_024;
  * Everything in this process, gone with it. Each call takes effect in one step between two turns of the event loop: a write when its body has been
  * read to the end, a stream shows the bytes that were there when it was opened.
  */
-export class MemoryDriver implements CopyingDriver, ComposingDriver {
+export class MemoryDriver implements CopyingDriver, ComposingDriver, PreparingDriver {
   readonly name = 'memory';
   private readonly runtime: Runtime;
   private readonly kept = new Map<string, Kept>();
@@ -62,11 +64,20 @@ export class MemoryDriver implements CopyingDriver, ComposingDriver {
   }
 
   async write(key: string, body: WriteBody, options: WriteOptions = {}): Promise<'written' | 'exists'> {
+    return (await this.prepare(key, body, options)).commit();
+  }
+
+  async prepare(key: string, body: WriteBody, { ifAbsent, signal }: WriteOptions = {}): Promise<PreparedWrite> {
     // Not `slice`: that of a Buffer is no copy.
-    const bytes = body instanceof Uint8Array ? new Uint8Array(body) : await gather(body, options.signal);
-    if (options.ifAbsent && this.kept.has(key)) return 'exists';
-    this.put(key, bytes);
-    return 'written';
+    const bytes = body instanceof Uint8Array ? new Uint8Array(body) : await gather(body, signal);
+    return {
+      commit: async () => {
+        if (ifAbsent && this.kept.has(key)) return 'exists';
+        this.put(key, bytes);
+        return 'written';
+      },
+      discard: () => Promise.resolve(),
+    };
   }
 
   async delete(keys: readonly string[], _options?: CallOptions): Promise<void> {
