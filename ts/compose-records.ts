@@ -50,21 +50,36 @@ export interface RecordParts {
   onFault(error: unknown, where: string): void;
 }
 
-/** Records repositories that are new. Throws a `ConfigError` for each that was something else before, or was deleted. */
+/** The space of the repositories' own records, to be opened and closed by whoever asks for it. */
+export const recordSpace = (parts: RecordParts): Space<RepositoryRecord> =>
+  new Space<RepositoryRecord>({ ...parts, id: REPOSITORIES_SPACE, schema: repositorySchema, keyOf: (id) => id });
+
+/**
+ * Records repositories that are new. Throws a `ConfigError` for each that was something else before, or was deleted. A record that is damaged says neither: the
+ * operator hears of it, and the repository is served.
+ */
 export async function recordRepositories(parts: RecordParts, plans: readonly RepositoryPlan[]): Promise<void> {
-  const space = new Space<RepositoryRecord>({ ...parts, id: REPOSITORIES_SPACE, schema: repositorySchema, keyOf: (id) => id });
+  const space = recordSpace(parts);
   try {
     await space.open();
-    await claimAll(space, plans);
+    await claimAll(space, plans, parts.onFault);
   } finally {
     await space.close();
   }
 }
 
-async function claimAll(space: LogSpace<RepositoryRecord>, plans: readonly RepositoryPlan[]): Promise<void> {
+async function claimAll(
+  space: LogSpace<RepositoryRecord>,
+  plans: readonly RepositoryPlan[],
+  onFault: RecordParts['onFault'],
+): Promise<void> {
   const problems: ConfigProblem[] = [];
   for (const { name, protocol, path } of plans) {
-    const known = (await space.read(name)).state;
+    const { state: known, broken } = await space.read(name);
+    if (broken !== undefined && known.protocol === undefined) {
+      onFault(new Error(`the record of the repository ${name} is damaged: ${broken}`), `log/${REPOSITORIES_SPACE}/${name}`);
+      continue;
+    }
     const state = known.protocol === undefined ? await claim(space, name, protocol) : known;
     if (state.deleted) problems.push({ path, message: `the repository ${name} was deleted, and its name is not used again` });
     else if (state.protocol !== protocol)

@@ -1,4 +1,5 @@
 import { userSchema } from '../auth/users.js';
+import { recordSpace, repositorySchema } from '../compose-records.js';
 import { collectGarbage, type GarbageReport, keyedLogs } from '../packages/collect-garbage.js';
 import { type Finding, type VerifyReport, verifiable, verify } from '../packages/verify.js';
 import type { OpenRegistry } from '../smart-registry.js';
@@ -64,12 +65,14 @@ export interface VerifyAllOptions {
   readonly onFinding?: (finding: Finding) => void;
 }
 
-/** Looks at everything stored: repositories, and users where they are kept here. */
+/** Looks at everything stored: repositories and their records, and users where they are kept here. */
 export function verifyAll(
-  { storage, auth, repositories, runtime }: OpenRegistry,
+  { storage, auth, repositories, runtime, onFault }: OpenRegistry,
   options: VerifyAllOptions,
 ): Promise<VerifyReport> {
+  const records = recordSpace({ driver: storage.driver, runtime, maxStaleness: 0, onFault });
   const spaces = repositories.map(({ space, protocol: { schema, inventory } }) => verifiable({ space, schema, inventory }));
   const users = auth.space ? [verifiable({ space: auth.space, schema: userSchema })] : [];
-  return verify({ ...options, driver: storage.driver, runtime, spaces: [...spaces, ...users] });
+  const own = verifiable({ space: records, schema: repositorySchema });
+  return verify({ ...options, driver: storage.driver, runtime, spaces: [own, ...spaces, ...users] });
 }
