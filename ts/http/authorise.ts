@@ -34,6 +34,10 @@ type Handle = PackageHandle<Ruled>;
 const narrow = (): RegistryError =>
   new RegistryError('unauthenticated', 'the token does not open this', { code: 'insufficient_scope' });
 
+/** In the words of scopes, so that who reads it knows which right to look for: clients show nothing else. */
+const denial = (actions: readonly Action[]): string =>
+  `access denied: with these credentials you may not ${actions.join(' or ')} here`;
+
 const unauthenticated = (): RegistryError => new RegistryError('unauthenticated', 'authentication required');
 
 /** A log that holds nothing but a collector's floors is no package yet. */
@@ -108,7 +112,7 @@ async function refusal(entry: Entry, name: string, actions: readonly Action[], r
   if (!caller.principal) return reading ? unreadable(entry, name) : unauthenticated();
   if (await isNarrow(entry, name, actions, rule)) return narrow();
   const readable = reading && (await permitted(entry, name, await grantedOf(caller, name, ['read']), ['read'], rule));
-  return reading && !readable ? unreadable(entry, name) : forbidden('access denied');
+  return reading && !readable ? unreadable(entry, name) : forbidden(denial(actions));
 }
 
 /** The package that the route is about, or the refusal. Nothing is loaded for callers whom no state could let in. */
