@@ -34,29 +34,46 @@ const itemOf = (change: Change): FeedItem => ({
 /** The item that a feed's change brings. */
 export const fedItem = (change: Change): FeedItem | undefined => (change.type === 'fed' ? itemOf(change) : undefined);
 
-/** An item as a checkpoint has it: most summaries are never asked for, and all of them together take long to parse. */
+/** The summaries of a checkpoint, one behind the other. */
+interface Summaries {
+  bytes: Uint8Array;
+}
+
+/**
+ * An item as a checkpoint has it: most summaries are never asked for, and all of them together take long to parse. It knows where its summary lies: a view
+ * of the bytes for each of a hundred thousand would take as much memory again, and the garbage collector's time.
+ */
 class StoredItem implements FeedItem {
   readonly key: string;
   readonly identity: string;
   readonly to: number;
-  private bytes: Uint8Array | undefined;
+  private summaries: Summaries | undefined;
+  private readonly from: number;
+  private readonly length: number;
   private parsed: Json | undefined;
 
-  constructor(key: string, identity: string, to: number, bytes: Uint8Array) {
+  constructor([key, identity, to, length]: Row, summaries: Summaries, from: number) {
     this.key = key;
     this.identity = identity;
     this.to = to;
-    this.bytes = bytes;
+    this.summaries = summaries;
+    this.from = from;
+    this.length = length;
+    this.parsed = undefined;
   }
 
   get summary(): Json | undefined {
-    if (this.bytes) this.parsed = JSON.parse(text(this.bytes)) as Json;
-    this.bytes = undefined;
+    if (this.summaries) this.parsed = JSON.parse(text(this.bytesIn(this.summaries))) as Json;
+    this.summaries = undefined;
     return this.parsed;
   }
 
   get raw(): Uint8Array {
-    return this.bytes ?? utf8(JSON.stringify(this.parsed));
+    return this.summaries ? this.bytesIn(this.summaries) : utf8(JSON.stringify(this.parsed));
+  }
+
+  private bytesIn({ bytes }: Summaries): Uint8Array {
+    return bytes.subarray(this.from, this.from + this.length);
   }
 }
 
@@ -90,36 +107,33 @@ function encodeItems(items: Iterable<FeedItem>): Uint8Array {
   return concat([utf8(`${lines.join('')}\n`), ...summaries]);
 }
 
-function* rowsOf(bytes: Uint8Array): Generator<Row, number> {
+/** Hands over row by row; answers where the summaries begin. */
+function eachRow(bytes: Uint8Array, take: (row: Row) => void): number {
   for (let start = 0; ; ) {
     const end = bytes.indexOf(10, start);
     if (end < 0) throw new RangeError('a feed state that is cut off');
     if (end === start) return end + 1;
-    yield* JSON.parse(text(bytes.subarray(start, end))) as Row[];
+    for (const row of JSON.parse(text(bytes.subarray(start, end))) as Row[]) take(row);
     start = end + 1;
   }
 }
 
 /** Throws on bytes that `encodeItems` did not write. The items keep a hold on `bytes` until they are asked for their summaries. */
 function decodeItems(bytes: Uint8Array): FeedState {
-  const rows: Row[] = [];
-  const reading = rowsOf(bytes);
-  let row = reading.next();
-  for (; !row.done; row = reading.next()) rows.push(row.value);
-  let at = row.value;
+  const items = new Map<string, FeedItem>();
+  const summaries: Summaries = { bytes };
+  let at = 0;
   let total = 0;
-  const items = LayeredMap.of(
-    rows.map(([key, identity, to, length]): [string, FeedItem] => {
-      const from = at;
-      at += Math.max(0, length);
-      const item =
-        length < 0 ? { key, identity, to, summary: undefined } : new StoredItem(key, identity, to, bytes.subarray(from, at));
-      total += weight(item);
-      return [key, item];
-    }),
-  );
-  if (at !== bytes.byteLength) throw new RangeError('a feed state with bytes missing or left over');
-  return { items, weight: total };
+  const begin = eachRow(bytes, (row) => {
+    const [key, identity, to, length] = row;
+    const item = length < 0 ? { key, identity, to, summary: undefined } : new StoredItem(row, summaries, at);
+    at += Math.max(0, length);
+    total += weight(item);
+    items.set(key, item);
+  });
+  summaries.bytes = bytes.subarray(begin);
+  if (at !== summaries.bytes.byteLength) throw new RangeError('a feed state with bytes missing or left over');
+  return { items: LayeredMap.of(items), weight: total };
 }
 
 export const feedSchema: LogSchema<FeedState> = {
