@@ -14,11 +14,11 @@ describe('how pieces become the parts of a multipart upload', () => {
   it('large ones are copied, small ones joined, and what is missing to a legal part comes from the next one', () => {
     expect(planOf(6 * MIB, 7 * MIB)).toEqual([`copy ${6 * MIB}`, `copy ${7 * MIB}`]);
     expect(planOf(1, 12 * MIB)).toEqual([`join ${5 * MIB}`, `copy ${7 * MIB + 1}`]);
-    expect(planOf(1, 9 * MIB, 3)).toEqual([`join ${8 * MIB}`, `join ${MIB + 4}`]);
+    expect(planOf(1, 9 * MIB, 3)).toEqual([`join ${5 * MIB}`, `join ${4 * MIB + 4}`]);
     expect(planOf(3 * MIB, 3 * MIB, 3 * MIB, 64 * MIB, 1)).toEqual([
-      `join ${8 * MIB}`,
       `join ${5 * MIB}`,
-      `copy ${60 * MIB}`,
+      `join ${5 * MIB}`,
+      `copy ${63 * MIB}`,
       'join 1',
     ]);
     expect(planOf(0, 0)).toEqual([]);

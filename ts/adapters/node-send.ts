@@ -67,6 +67,8 @@ class Outlet {
 }
 
 interface Chunks {
+  /** Whether the next one is asked for while the last is on its way: a source that reads ahead by itself would hold one chunk more for it. */
+  readonly ahead: boolean;
   next(): Promise<Uint8Array | undefined>;
   /** The bytes are with the kernel. */
   sent(chunk: Uint8Array): void;
@@ -75,6 +77,7 @@ interface Chunks {
 
 function pooledChunks(reader: ReadableStreamBYOBReader, length: number | undefined): Chunks {
   return {
+    ahead: true,
     async next() {
       const size = chunkSize.bytes;
       const isShort = length !== undefined && length < size;
@@ -90,6 +93,7 @@ function pooledChunks(reader: ReadableStreamBYOBReader, length: number | undefin
 
 function plainChunks(reader: ReadableStreamDefaultReader<Uint8Array>): Chunks {
   return {
+    ahead: false,
     next: async () => {
       const { done, value } = await reader.read();
       return done ? undefined : value;
@@ -110,7 +114,7 @@ function chunksOf(stream: ReadableStream<Uint8Array>, length: number | undefined
   return pooledChunks(reader, length);
 }
 
-/** One chunk is read while the one before is written: two buffers, whatever the reader's pace. Throws when the source or the connection breaks. */
+/** Two buffers at most, whatever the reader's pace: one that is written, and one that is read meanwhile. Throws when the source or the connection breaks. */
 async function pump(chunks: Chunks, outlet: Outlet, length: number | undefined): Promise<void> {
   let total = 0;
   let before: Promise<void> = Promise.resolve();
@@ -124,6 +128,7 @@ async function pump(chunks: Chunks, outlet: Outlet, length: number | undefined):
     if (length !== undefined && total > length) break;
     before = outlet.write(chunk).then(() => chunks.sent(chunk));
     before.catch(() => undefined);
+    if (!chunks.ahead) await before;
   }
   if (length !== undefined && total !== length) throw new Error(`the body has ${total} bytes and not ${length}`);
 }

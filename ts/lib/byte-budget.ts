@@ -63,6 +63,11 @@ export class ByteBudget {
     });
   }
 
+  /** Tells those who wait that the queue has moved: what they wait for is in use. */
+  moved(): void {
+    for (const waiter of this.waiters) waiter.onMove?.();
+  }
+
   private lease(bytes: number): ByteLease {
     this.free -= bytes;
     let held = true;
@@ -73,7 +78,7 @@ export class ByteBudget {
         held = false;
         this.free += bytes;
         this.grantNext();
-        for (const waiter of this.waiters) waiter.onMove?.();
+        this.moved();
       },
     };
   }

@@ -8,7 +8,6 @@ export const MIN_PART = 5 * MIB;
 /** The largest that is copied in one call; S3's own limit is 5 GiB, and its answer comes only at the end. */
 const MAX_COPY = 512 * MIB;
 export const MAX_PARTS = 10_000;
-const USUAL_PART = 8 * MIB;
 /** What is joined in memory is never larger. */
 const MAX_JOINED = 64 * MIB;
 
@@ -35,26 +34,23 @@ export interface ComposePlan {
 export function composePlan(pieces: readonly Piece[], { maxCopy = MAX_COPY, maxJoined = MAX_JOINED } = {}): ComposePlan {
   const filled = pieces.filter(({ size }) => size > 0);
   for (let smallest = MIN_PART; smallest <= maxJoined; smallest *= 2) {
-    const buffer = Math.max(USUAL_PART, smallest);
-    const planner = new Planner(smallest, buffer, maxCopy);
+    const planner = new Planner(smallest, maxCopy);
     for (const piece of filled) planner.add(piece);
     const segments = planner.end();
-    if (segments.length <= MAX_PARTS) return { segments, buffer };
+    if (segments.length <= MAX_PARTS) return { segments, buffer: smallest };
   }
   throw new StorageError('invalid', 's3: too many pieces, or too large');
 }
 
 class Planner {
   private readonly smallest: number;
-  private readonly buffer: number;
   private readonly maxCopy: number;
   private readonly segments: Segment[] = [];
   private small: Slice[] = [];
   private bytes = 0;
 
-  constructor(smallest: number, buffer: number, maxCopy: number) {
+  constructor(smallest: number, maxCopy: number) {
     this.smallest = smallest;
-    this.buffer = buffer;
     this.maxCopy = maxCopy;
   }
 
@@ -78,11 +74,11 @@ class Planner {
 
   private join({ key, start, length }: Slice): void {
     for (let at = 0; at < length; ) {
-      const taken = Math.min(length - at, this.buffer - this.bytes);
+      const taken = Math.min(length - at, this.smallest - this.bytes);
       this.small.push({ key, start: start + at, length: taken });
       this.bytes += taken;
       at += taken;
-      if (this.bytes === this.buffer) this.flush();
+      if (this.bytes === this.smallest) this.flush();
     }
   }
 

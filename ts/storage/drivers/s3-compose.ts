@@ -5,7 +5,7 @@ import { type ComposePlan, composePlan, type Segment, type Slice } from './s3-co
 import { copySource, head } from './s3-copy.js';
 import { withMultipart } from './s3-multipart.js';
 import { Source } from './s3-source.js';
-import { lease, put, sendPart, type UploadTarget } from './s3-upload.js';
+import { put, sendPart, type UploadTarget } from './s3-upload.js';
 
 /** Copies and looks take no memory here, only patience. */
 const AT_ONCE = 8;
@@ -24,7 +24,7 @@ class PieceGone extends Error {}
 /** Joins objects inside the bucket: a multipart upload whose parts are copies, but for what is too small to be one. */
 export async function composeObjects(target: ComposeTarget, pieces: readonly Piece[]): Promise<'written' | 'absent'> {
   const { maxCopy, budgets } = target;
-  const plan = composePlan(pieces, { ...(maxCopy === undefined ? {} : { maxCopy }), maxJoined: budgets.parts.capacity });
+  const plan = composePlan(pieces, { ...(maxCopy === undefined ? {} : { maxCopy }), maxJoined: budgets.parts.budget.capacity });
   const size = pieces.reduce((sum, piece) => sum + piece.size, 0);
   try {
     await lookAt(target, pieces);
@@ -99,14 +99,17 @@ async function joined<T>(
   use: (bytes: Uint8Array) => Promise<T>,
 ): Promise<T> {
   const length = slices.reduce((sum, slice) => sum + slice.length, 0);
-  const held = await lease(target.budgets.parts, buffer, target);
+  const held = await target.budgets.parts.take(buffer, target);
+  let used = false;
   try {
-    const bytes = Buffer.allocUnsafeSlow(length);
+    const bytes = held.buffer.subarray(0, length);
     let at = 0;
     for (const slice of slices) at = await readInto(target, slice, bytes, at);
-    return await use(bytes);
+    const result = await use(bytes);
+    used = true;
+    return result;
   } finally {
-    held.release();
+    held.release(used);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Runtime } from '../../lib/clock.js';
+import { PieceSize } from '../../lib/piece-size.js';
 import { StorageError } from '../storage-error.js';
 
 export interface DownloadOptions {
@@ -15,8 +16,8 @@ export interface DownloadOptions {
 
 /** Small deliveries are worth waiting for up to here: 64 KiB chunks halve the throughput. */
 const CHUNK = 256 * 1_024;
-/** Read ahead of the reader: what one stalled download holds. */
-const AHEAD = 512 * 1_024;
+/** Read ahead of the reader, by all downloads together: what one stalled download holds is less the more there are. */
+const ahead = new PieceSize({ total: 8 * 1_024 * 1_024, least: 64 * 1_024, most: 512 * 1_024 });
 const STALL = 'the store stopped sending';
 
 /**
@@ -32,6 +33,7 @@ class Download {
   private wake: (() => void) | undefined;
   private readonly pending: Uint8Array[] = [];
   private pendingBytes = 0;
+  private readonly leave = ahead.enter();
 
   constructor(body: Readable, options: DownloadOptions) {
     this.body = body;
@@ -73,7 +75,7 @@ class Download {
     this.received += chunk.byteLength;
     this.pending.push(chunk);
     this.pendingBytes += chunk.byteLength;
-    if (this.pendingBytes >= AHEAD) this.body.pause();
+    if (this.pendingBytes >= ahead.bytes) this.body.pause();
     this.wake?.();
   }
 
@@ -91,7 +93,7 @@ class Download {
       this.body.resume();
       await woken;
       // One turn of the loop lets the socket deliver all that has arrived already.
-      if (!this.over && this.pendingBytes < CHUNK) await new Promise((resolve) => setImmediate(resolve));
+      if (!this.over && this.pendingBytes < Math.min(CHUNK, ahead.bytes)) await new Promise((resolve) => setImmediate(resolve));
     } finally {
       timer.cancel();
       this.wake = undefined;
@@ -108,6 +110,7 @@ class Download {
   }
 
   private release(): void {
+    this.leave();
     this.options.signal?.removeEventListener('abort', this.onAbort);
   }
 

@@ -1,16 +1,6 @@
-import type { Runtime } from '../../lib/clock.js';
 import type { WriteBody } from '../driver.js';
 import { StorageError } from '../storage-error.js';
-
-/** How the reader of a body is told to give up on it. */
-export interface Patience {
-  readonly runtime: Runtime;
-  /** True while other streams wait for the memory that this one holds. */
-  wanted(): boolean;
-}
-
-const GRACE = 10_000;
-const SLOWEST_BYTES_PER_MS = 64;
+import type { Fill } from './s3-pace.js';
 
 /** Chunks of any body, cut into the buffers that the caller brings. `close` lets go of the source, whatever it is. */
 export class Source {
@@ -31,22 +21,25 @@ export class Source {
 
   /**
    * Fills `buffer` from `at`; returns how far it got, which is short of the end only when the body has ended.
-   * Rejects with what the body threw, with `aborted`, or when it dribbles while others wait.
+   * Rejects with what the body threw, with `aborted`, or when it dribbles while others wait (`fill`, which ends with this).
    */
-  async fill(buffer: Uint8Array, at: number, signal: AbortSignal | undefined, patience?: Patience): Promise<number> {
-    const began = patience?.runtime.clock.monotonic() ?? 0;
+  async fill(buffer: Uint8Array, at: number, signal: AbortSignal | undefined, fill?: Fill): Promise<number> {
     let filled = at;
-    while (filled < buffer.byteLength) {
-      if (this.rest.byteLength === 0 && !(await this.more(signal, patience))) return filled;
-      const piece = this.rest.subarray(0, buffer.byteLength - filled);
-      buffer.set(piece, filled);
-      filled += piece.byteLength;
-      this.rest = this.rest.subarray(piece.byteLength);
-      if (patience) checkPace(patience, began, filled - at);
+    try {
+      while (filled < buffer.byteLength) {
+        if (this.rest.byteLength === 0 && !(await this.more(signal, fill))) return filled;
+        const piece = this.rest.subarray(0, buffer.byteLength - filled);
+        buffer.set(piece, filled);
+        filled += piece.byteLength;
+        this.rest = this.rest.subarray(piece.byteLength);
+        fill?.gain(piece.byteLength);
+      }
+      // A full buffer and a body that ends right there must not make an empty part.
+      if (this.rest.byteLength === 0) await this.more(signal, fill);
+      return filled;
+    } finally {
+      fill?.end(filled === buffer.byteLength);
     }
-    // A full buffer and a body that ends right there must not make an empty part.
-    if (this.rest.byteLength === 0) await this.more(signal, patience);
-    return filled;
   }
 
   async close(reason: unknown): Promise<void> {
@@ -56,9 +49,9 @@ export class Source {
     await this.stop(reason).catch(() => undefined);
   }
 
-  private async more(signal: AbortSignal | undefined, patience: Patience | undefined): Promise<boolean> {
+  private async more(signal: AbortSignal | undefined, fill: Fill | undefined): Promise<boolean> {
     while (!this.done && this.rest.byteLength === 0) {
-      const chunk = await interruptible(this.next(), signal, patience);
+      const chunk = await interruptible(this.next(), signal, fill);
       if (chunk === undefined) this.done = true;
       else if (chunk instanceof Uint8Array) this.rest = chunk;
       else throw new StorageError('invalid', 's3: a body may only bring bytes');
@@ -67,28 +60,16 @@ export class Source {
   }
 }
 
-function checkPace(patience: Patience, began: number, bytes: number): void {
-  const elapsed = patience.runtime.clock.monotonic() - began;
-  if (elapsed > GRACE && bytes / elapsed < SLOWEST_BYTES_PER_MS && patience.wanted()) throw tooSlow();
-}
-
-const tooSlow = (): StorageError =>
-  new StorageError('unavailable', 's3: the body came too slowly while other uploads waited for memory');
-
 /** Waits for a chunk, but no longer than the signal, or the patience of those who wait for this stream's memory. */
-function interruptible<T>(wait: Promise<T>, signal: AbortSignal | undefined, patience: Patience | undefined): Promise<T> {
+function interruptible<T>(wait: Promise<T>, signal: AbortSignal | undefined, fill: Fill | undefined): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => finish(() => reject(new StorageError('aborted', 's3: aborted', signal?.reason)));
-    const look = (): void => {
-      if (patience?.wanted()) finish(() => reject(tooSlow()));
-      else timer = patience?.runtime.clock.after(GRACE, look);
-    };
     const finish = (settle: () => void): void => {
-      timer?.cancel();
+      unwatch?.();
       signal?.removeEventListener('abort', onAbort);
       settle();
     };
-    let timer = patience?.runtime.clock.after(GRACE, look);
+    const unwatch = fill?.watch((error) => finish(() => reject(error)));
     signal?.addEventListener('abort', onAbort, { once: true });
     wait.then(
       (value) => finish(() => resolve(value)),

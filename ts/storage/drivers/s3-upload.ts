@@ -1,45 +1,22 @@
 import type { CompletedPart } from '@aws-sdk/client-s3';
-import { ByteBudget, type ByteLease } from '../../lib/byte-budget.js';
 import type { WriteBody } from '../driver.js';
 import { StorageError } from '../storage-error.js';
 import { type MultipartTarget, withMultipart } from './s3-multipart.js';
+import { FIRST_BYTES, type Held, PART_BYTES, type PartBudgets, type Waiting } from './s3-part-memory.js';
 import { Source } from './s3-source.js';
 
 const MIB = 1_024 * 1_024;
-
-/** Up to this, one PutObject; beyond it, parts of at least this size. */
-export const PART_BYTES = 8 * MIB;
-const FIRST_BYTES = 256 * 1_024;
 const IN_FLIGHT = 2;
 export const MAX_PARTS = 10_000;
 
-/**
- * Memory for bodies under way, 128 MiB for the whole process. Two budgets, because a stream that has more than a first piece waits for its part
- * while it holds that piece: from one budget, many such streams would wait for each other for ever.
- */
-export interface PartBudgets {
-  readonly first: ByteBudget;
-  readonly parts: ByteBudget;
-  /** Buffers between two parts; empty when no part is under way. New ones for every part would grow the process faster than they are collected. */
-  readonly spares: Buffer[];
-}
-export const partBudgets = (bytes: number): PartBudgets => ({
-  first: new ByteBudget(Math.max(FIRST_BYTES, Math.floor(bytes / 4))),
-  parts: new ByteBudget(Math.max(PART_BYTES, bytes - Math.floor(bytes / 4))),
-  spares: [],
-});
-export const processPartBudgets: PartBudgets = partBudgets(128 * MIB);
-
-/** Parts grow late, so that 10,000 of them reach 240 GiB; one size for the first 40 GiB, because some stores want all parts equal. */
+/** Parts grow late, so that 10,000 of them reach 200 GiB; one size for the first 24 GiB, because some stores want all parts equal. */
 export function partBytes(number: number): number {
   if (number <= 5_000) return PART_BYTES;
-  return number <= 7_500 ? 2 * PART_BYTES : 8 * PART_BYTES;
+  return number <= 7_500 ? 16 * MIB : 60 * MIB;
 }
 
-export interface UploadTarget extends MultipartTarget {
+export interface UploadTarget extends MultipartTarget, Waiting {
   readonly budgets: PartBudgets;
-  /** See `ProgressOptions.onProgress`. */
-  readonly onProgress?: (() => void) | undefined;
 }
 
 /** Streams a body to a key, all or nothing. The source is let go of whatever happens, and no multipart upload stays open. */
@@ -54,57 +31,53 @@ export async function upload(target: UploadTarget, body: WriteBody): Promise<voi
 }
 
 async function uploadFrom(target: UploadTarget, source: Source): Promise<void> {
-  const first = await lease(target.budgets.first, FIRST_BYTES, target);
+  const { first } = target.budgets;
+  const start = await first.take(FIRST_BYTES, target);
   let part: FilledPart;
   try {
-    const start = Buffer.allocUnsafeSlow(FIRST_BYTES);
-    const filled = await source.fill(start, 0, target.signal, patience(target, target.budgets.first));
-    if (source.ended) return await put(target, start.subarray(0, filled));
-    part = await takePart(target, source, 1, start.subarray(0, filled));
+    const filled = await source.fill(start.buffer, 0, target.signal, first.filling(target.connection.runtime.clock));
+    if (source.ended) {
+      await put(target, start.buffer.subarray(0, filled));
+      start.release(true);
+      return;
+    }
+    part = await takePart(target, source, 1, { held: start, filled });
   } finally {
-    first.release();
+    start.release(false);
   }
   if (!source.ended) return uploadParts(target, source, part);
+  let sent = false;
   try {
     await put(target, part.bytes);
+    sent = true;
   } finally {
-    part.lease.release();
+    part.held.release(sent);
   }
 }
 
-export async function lease(budget: ByteBudget, bytes: number, target: UploadTarget): Promise<ByteLease> {
-  try {
-    return await budget.acquire(Math.min(bytes, budget.capacity), target.signal, target.onProgress);
-  } catch (error) {
-    throw target.signal?.aborted ? new StorageError('aborted', `s3: ${target.what}: aborted`, error) : error;
-  }
-}
-
-const patience = (target: UploadTarget, budget: ByteBudget) => ({
-  runtime: target.connection.runtime,
-  wanted: () => budget.waiting > 0,
-});
-
-export interface FilledPart {
+interface FilledPart {
   readonly number: number;
-  /** Large enough for a whole part; `bytes` is what is filled of it. */
-  readonly buffer: Buffer;
   readonly bytes: Buffer;
-  readonly lease: ByteLease;
+  readonly held: Held;
 }
 
-/** Waits for memory, then fills one part, behind `start` if there is one. */
-async function takePart(target: UploadTarget, source: Source, number: number, start?: Uint8Array): Promise<FilledPart> {
-  const budget = target.budgets.parts;
-  const held = await lease(budget, partBytes(number), target);
+/** Waits for memory, then fills one part, behind `start` if there is one, whose memory is given back as soon as it is copied. */
+async function takePart(
+  target: UploadTarget,
+  source: Source,
+  number: number,
+  start?: { readonly held: Held; readonly filled: number },
+): Promise<FilledPart> {
+  const { parts } = target.budgets;
+  const held = await parts.take(partBytes(number), target);
   try {
-    const spare = held.bytes === PART_BYTES ? target.budgets.spares.pop() : undefined;
-    const buffer = spare ?? Buffer.allocUnsafeSlow(held.bytes);
-    if (start) buffer.set(start, 0);
-    const filled = await source.fill(buffer, start?.byteLength ?? 0, target.signal, patience(target, budget));
-    return { number, buffer, bytes: buffer.subarray(0, filled), lease: held };
+    start?.held.buffer.copy(held.buffer, 0, 0, start.filled);
+    start?.held.release(true);
+    const fill = parts.filling(target.connection.runtime.clock);
+    const filled = await source.fill(held.buffer, start?.filled ?? 0, target.signal, fill);
+    return { number, bytes: held.buffer.subarray(0, filled), held };
   } catch (error) {
-    held.release();
+    held.release(true);
     throw error;
   }
 }
@@ -148,7 +121,7 @@ async function uploadParts(target: UploadTarget, source: Source, firstPart: Fill
       return sender.result();
     });
   } finally {
-    waiting?.lease.release();
+    waiting?.held.release(true);
   }
 }
 
@@ -169,14 +142,10 @@ class PartSender {
   async send(part: FilledPart): Promise<void> {
     const sending = this.transfer(part)
       .catch((error: unknown) => {
+        part.held.release(false);
         this.failure ??= { error };
       })
-      .finally(() => {
-        part.lease.release();
-        const { parts, spares } = this.target.budgets;
-        if (parts.available === parts.capacity) spares.length = 0;
-        this.underWay.delete(sending);
-      });
+      .finally(() => this.underWay.delete(sending));
     this.underWay.add(sending);
     while (this.underWay.size >= IN_FLIGHT) await Promise.race(this.underWay);
     this.rethrow();
@@ -199,7 +168,6 @@ class PartSender {
     this.parts.push(await sendPart(this.target, this.id, part.number, part.bytes));
     this.size += part.bytes.byteLength;
     this.target.onProgress?.();
-    // Only a part that has arrived: a cut request may still hold its bytes.
-    if (part.buffer.byteLength === PART_BYTES) this.target.budgets.spares.push(part.buffer);
+    part.held.release(true);
   }
 }

@@ -26,15 +26,16 @@ import { copyObject } from './s3-copy.js';
 import { deleteObjects } from './s3-delete.js';
 import { collect, stream } from './s3-download.js';
 import type { MultipartTarget } from './s3-multipart.js';
+import { PART_BYTES, type PartBudgets, processPartBudgets } from './s3-part-memory.js';
 import { Source } from './s3-source.js';
-import { PART_BYTES, type PartBudgets, processPartBudgets, put, upload } from './s3-upload.js';
+import { put, upload } from './s3-upload.js';
 
 export interface S3DriverOptions extends Omit<S3ConnectionOptions, 'runtime'> {
   readonly bucket: string;
   /** Folder within the bucket, with or without a final slash. */
   readonly prefix?: string | undefined;
   readonly runtime?: Runtime | undefined;
-  /** Memory for bodies under way. Default: 128 MiB shared by all drivers of the process. */
+  /** Memory for bodies under way. Default: 80 MiB shared by all drivers of the process. */
   readonly partBudgets?: PartBudgets | undefined;
   /** Milliseconds that the store may stay silent inside a download. Default 30,000. */
   readonly idleTimeout?: number | undefined;
