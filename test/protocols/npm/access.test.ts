@@ -89,6 +89,10 @@ describe('npm 15: who may what', () => {
     expect(await visible('/-/package/b/collaborators')).toBe(401);
     expect((await npm.get('/-/user/ann/package')).json).toEqual({ '@t/a': 'write' });
     expect((await npm.request('GET', '/-/user/ann/package')).json).toEqual({});
+    // Which names are users is not for strangers.
+    expect((await npm.get('/-/user/nobody/package')).status).toBe(404);
+    const stranger = await npm.request('GET', '/-/user/nobody/package');
+    expect([stranger.status, stranger.json]).toEqual([200, {}]);
     expect((await npm.get('/-/org/ann/package')).status).toBe(404);
   });
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { deleteChange, publishChange, tagChange } from '../../../ts/packages/changes.js';
 import { BASE, publishBody, type Registry, registry, tarball } from './rig.js';
 
 let npm: Registry;
@@ -190,6 +191,40 @@ describe('large manifests and readmes', () => {
     expect(document.versions['1.0.0'].keywords).toEqual(keywords);
     expect(document.readme).toBe(readme);
     expect((await npm.get('/-/v1/search?text=big')).json.objects[0].package.keywords).toContain('keyword-number-0');
+  });
+});
+
+describe('what a package may grow to', () => {
+  it('is bounded: its document holds the manifests of all versions', async () => {
+    await npm.publish({ name: 'grown', version: '1.0.0' });
+    const size = 2 * 1024 * 1024;
+    const manifest = { key: 'objects/npm/grown/9999999999999-x', size, sha256: '0'.repeat(64) };
+    const changes = Array.from({ length: 127 }, (_, n) => publishChange('somebody', { version: `2.0.${n}`, manifest }));
+    await npm.space.commit('grown', () => ({ changes, result: undefined }));
+    expect((await npm.publish({ name: 'grown', version: '1.0.1' })).status).toBe(201);
+    await npm.space.commit('grown', () => ({
+      changes: [publishChange('somebody', { version: '3.0.0', manifest })],
+      result: undefined,
+    }));
+    const before = await objects();
+    const full = await npm.publish({ name: 'grown', version: '1.0.2' });
+    expect([full.status, full.json.error]).toEqual([413, expect.stringContaining('manifests of all versions')]);
+    expect(await objects()).toBe(before);
+    await npm.space.commit('grown', () => ({ changes: [deleteChange('somebody', '3.0.0')], result: undefined }));
+    expect((await npm.publish({ name: 'grown', version: '1.0.2' })).status).toBe(201);
+  });
+
+  it('is bounded: tags', async () => {
+    await npm.publish({ name: 'tagged', version: '1.0.0' });
+    const changes = Array.from({ length: 9_999 }, (_, n) => tagChange('somebody', `t-${n}`, '1.0.0'));
+    await npm.space.commit('tagged', () => ({ changes, result: undefined }));
+    const tags = '/-/package/tagged/dist-tags';
+    expect((await npm.put(`${tags}/t-1`, '"1.0.0"')).status).toBe(201);
+    expect((await npm.put(`${tags}/one-more`, '"1.0.0"')).status).toBe(400);
+    expect((await npm.request('POST', tags, { token: npm.token, body: { more: '1.0.0' } })).status).toBe(400);
+    expect((await npm.publish({ name: 'tagged', version: '1.0.1' }, { tag: 'one-more' })).status).toBe(400);
+    expect((await npm.publish({ name: 'tagged', version: '1.0.1' }, { tag: 't-1' })).status).toBe(201);
+    expect((await npm.put(tags, { latest: '1.0.0', more: '1.0.0' })).status).toBe(200);
   });
 });
 

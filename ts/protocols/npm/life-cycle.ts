@@ -21,6 +21,7 @@ import type { Confirmation, HookFile, PackageHandle } from '../../packages/packa
 import { MAX_OWNERS } from '../../packages/policy.js';
 import type { NpmPatch } from './codec.js';
 import { staleRevision } from './errors.js';
+import { checkTags } from './limits.js';
 import { type Fields, isFields } from './manifest.js';
 import { canonicalVersion, type NpmName, tagProblem, versionOfFile } from './names.js';
 import type { SentVersion } from './publish-body.js';
@@ -297,6 +298,7 @@ export async function setTag(call: Call<{ readonly name: NpmName; readonly tag: 
   const { tag } = call.params;
   const snapshot = await change(call.package, 'overwrite', ({ state }) => {
     const version = liveVersion(state, call.body);
+    checkTags(state, [tag]);
     return state.tags.get(tag) === version ? [] : [tagChange(by, tag, version)];
   });
   return done(snapshot, 201);
@@ -324,6 +326,7 @@ export async function setTags(
     if (problem) throw invalid(problem);
   }
   const snapshot = await change(call.package, 'overwrite', ({ state }) => {
+    if (!replace) checkTags(state, call.body.keys());
     const changes: NewChange[] = [];
     for (const [tag, version] of call.body) {
       const known = liveVersion(state, version);

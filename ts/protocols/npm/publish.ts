@@ -9,6 +9,7 @@ import { MANIFEST_INLINE_MAX, type NewFile, publishChange, statusChange, visibil
 import type { PackageHandle, UploadedObject } from '../../packages/package-handle.js';
 import { alreadyPublished } from './errors.js';
 import { actorOf, done } from './life-cycle.js';
+import { checkManifests, checkTags } from './limits.js';
 import { cardOf, checkIdentity, composeManifest, type Fields, isFields } from './manifest.js';
 import { canonicalVersion, type NpmName, newNameProblem, tagProblem, tarballName } from './names.js';
 import { attestationsDocument, checkBundle, type Subject } from './provenance.js';
@@ -189,7 +190,9 @@ function decide(by: string, wanted: Publication, stored: Stored, data: NpmFile, 
   if (problem) throw invalid(`Invalid package name: ${problem}`, { code: 'bad_name' });
   const tags = new Set(wanted.tags);
   if (!state.tags.has('latest')) tags.add('latest');
+  checkTags(state, tags);
   const { manifest, readme, readmeFilename } = stored;
+  checkManifests(state, typeof manifest === 'string' ? Buffer.byteLength(manifest) : manifest.size);
   const patch = tags.has('latest')
     ? { readme: typeof readme === 'string' ? readme : null, readmeFilename: readmeFilename ?? null }
     : undefined;

@@ -77,9 +77,10 @@ export class SearchHandlers {
   /** `npm access list packages`: what a user may write to, of what the caller may read. */
   packagesOf = async (call: Call<{ readonly user: string }, unknown, NpmState>): Promise<Reply> => {
     const id = await this.findUser(call.params.user);
-    if (id === undefined) throw new RegistryError('not_found', 'User not found');
+    // Which names are users is not for strangers.
+    if (id === undefined && call.principal) throw new RegistryError('not_found', 'User not found');
     const { items } = await call.listing();
-    const own = items.filter((item) => summaryOf(item).owners?.includes(id));
+    const own = items.filter((item) => id !== undefined && summaryOf(item).owners?.includes(id));
     return json(Object.fromEntries(own.map(({ identity }) => [identity, 'write'])), 'no-store');
   };
 
