@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -74,9 +74,10 @@ describe('the packed package', () => {
       console.log(status);`;
     // Ends by itself: nothing keeps a process alive after destroy().
     expect(run(process.execPath, ['--input-type=module', '-e', program]).trim()).toBe('200');
-    rmSync(join(project, 'node_modules', '@aws-sdk'), { recursive: true, force: true });
+    const [client, aside] = [join(project, 'node_modules', '@aws-sdk'), join(project, 'aside')];
+    renameSync(client, aside);
     expect(run(process.execPath, ['--input-type=module', '-e', program]).trim()).toBe('200');
-    run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline']);
+    renameSync(aside, client);
   });
 
   it('brings types that hold in a strict project', () => {
