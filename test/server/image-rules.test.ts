@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { bearer, run, scratch, startServer } from './launch.js';
+import type { NewToken } from '../../ts/auth/mint.js';
+import { bearer, member, scratch, startServer } from './launch.js';
 
 const digestOf = (bytes: string): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 const IMAGE = 'application/vnd.oci.image.manifest.v1+json';
 
 async function server() {
-  const storage = ['--storage', `file:${scratch()}`];
-  const serving = await startServer([...storage, '--anonymous-read', '*']);
+  const storage = `file:${scratch()}`;
+  const serving = await startServer(['--storage', storage, '--anonymous-read', '*']);
   const ask = (method: string, path: string, token?: string, init: { body?: string; type?: string } = {}): Promise<Response> =>
     fetch(serving.url + path, {
       method,
@@ -17,12 +18,7 @@ async function server() {
       },
       ...(init.body === undefined ? {} : { body: init.body }),
     });
-  const known = new Set<string>();
-  const user = async (name: string, ...flags: string[]): Promise<string> => {
-    if (!known.has(name)) await run(['user', 'add', name, ...storage]);
-    known.add(name);
-    return (await run(['token', 'create', name, ...flags, ...storage])).out.trim();
-  };
+  const user = (name: string, asked?: NewToken): Promise<string> => member(storage, name, asked);
   const push = async (name: string, token: string): Promise<number> => {
     const { status } = await ask('POST', `/v2/${name}/blobs/uploads/?digest=${digestOf('{}')}`, token, { body: '{}' });
     if (status !== 201) return status;
@@ -85,8 +81,8 @@ describe('rules of an image repository', () => {
     const ann = await user('ann');
     await push('team/app', ann);
     await push('team/other', ann);
-    const reader = await user('ann', '--scope', 'oci:repository:team/app:pull');
-    const pusher = await user('ann', '--scope', 'oci:repository:team/app:push');
+    const reader = await user('ann', { scopes: ['oci:repository:team/app:pull'] });
+    const pusher = await user('ann', { scopes: ['oci:repository:team/app:push'] });
     expect([await pull('team/app', reader), await push('team/app', reader)]).toEqual([200, 403]);
     expect([await push('team/app', pusher), await push('team/other', pusher)]).toEqual([201, 403]);
     expect((await ask('DELETE', '/v2/team/app/manifests/v1', pusher)).status).toBe(403);

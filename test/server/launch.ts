@@ -4,6 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
+import type { NewToken } from '../../ts/auth/mint.js';
+import { PROTOCOL_TABLE } from '../../ts/protocols/index.js';
+import { readOptions } from '../../ts/server/options.js';
+import { SmartRegistry } from '../../ts/smart-registry.js';
 
 export const CLI = fileURLToPath(new URL('../../dist/server/cli.js', import.meta.url));
 
@@ -114,6 +118,21 @@ export async function startServer(args: readonly string[], env: Readonly<Record<
   await launched.line(({ message }) => message === 'set up');
   const token = /ent_[a-z0-9_]+/.exec(launched.out())?.[0] ?? '';
   return { ...launched, url: String(url), token };
+}
+
+/** A token of a user, who is made unless known: as `user add` and `token create` do beside the server, but without a process for each. */
+export async function member(storage: string, name: string, asked: NewToken = {}): Promise<string> {
+  const { registry: config } = readOptions({ flags: { storage }, env: {}, protocols: [...PROTOCOL_TABLE.keys()] });
+  const registry = new SmartRegistry(config);
+  await registry.init();
+  try {
+    const { directory } = registry.parts.auth;
+    if (!directory) throw new Error('this storage keeps no users');
+    const { id } = (await directory.find(name)) ?? (await directory.addUser({ name }));
+    return (await directory.createToken(id, asked)).token;
+  } finally {
+    await registry.destroy();
+  }
 }
 
 export const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { bearer, run, scratch, startServer } from './launch.js';
+import type { NewToken } from '../../ts/auth/mint.js';
+import { bearer, member, scratch, startServer } from './launch.js';
 import { publish } from './publish.js';
 
 const API = '/-/api/v1';
 
 async function server() {
-  const storage = ['--storage', `file:${scratch()}`];
-  const serving = await startServer(storage);
+  const storage = `file:${scratch()}`;
+  const serving = await startServer(['--storage', storage]);
   const ask = async (method: string, path: string, token: string | undefined, body?: unknown) => {
     const response = await fetch(serving.url + API + path, {
       method,
@@ -15,10 +16,7 @@ async function server() {
     });
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   };
-  const user = async (name: string, ...flags: string[]): Promise<string> => {
-    await run(['user', 'add', name, ...storage]);
-    return (await run(['token', 'create', name, ...flags, ...storage])).out.trim();
-  };
+  const user = (name: string, asked?: NewToken): Promise<string> => member(storage, name, asked);
   return { ...serving, ask, user };
 }
 
@@ -82,7 +80,7 @@ describe('the management surface', () => {
     const { url, token, ask, user } = await server();
     await publish(`${url}/npm`, token, 'mine', '1.0.0');
     const other = await user('mallory');
-    const reader = await user('reader', '--readonly');
+    const reader = await user('reader', { readonly: true });
     const one = '/repositories/npm/packages/mine/versions/1.0.0';
     for (const [method, path] of [
       ['PUT', `${one}/yank`],
@@ -112,7 +110,7 @@ describe('the management surface', () => {
   it("makes, lists and revokes the caller's own tokens, never with more rights than the caller's", async () => {
     const { url, ask, user } = await server();
     const bob = await user('bob');
-    const scoped = await user('ci', '--scope', 'npm:package:*:read');
+    const scoped = await user('ci', { scopes: ['npm:package:*:read'] });
     const made = await ask('POST', '/tokens', bob, { name: 'ci', scopes: ['npm:package:*:read', '*:*:*:admin'] });
     expect(made).toMatchObject({ status: 201, body: { name: 'ci', scopes: ['npm:package:*:read'] } });
     const own = String(made.body['token']);
