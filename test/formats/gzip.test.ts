@@ -38,6 +38,33 @@ describe('gunzip', () => {
       expect(Buffer.from(await unzip(zipped, size)).equals(bytes)).toBe(true);
   });
 
+  it('judges a small archive that comes whole as it judges one that comes in pieces: any byte changed, any end cut off or added', async () => {
+    const small = gzipSync(utf8('a few words, a few words, and some more'));
+    const damaged = [...small.keys()].map((at) => Uint8Array.from(small, (byte, n) => (n === at ? byte ^ 0x11 : byte)));
+    const cut = [...small.keys()].map((end) => small.subarray(0, end));
+    const longer = [Uint8Array.of(0), small].map((tail) => concat([small, tail]));
+    const told = (bytes: Uint8Array, size: number) =>
+      unzip(bytes, size).then(
+        (out) => text(out),
+        (error: Error) => error.message,
+      );
+    for (const bytes of [small, ...damaged, ...cut, ...longer])
+      expect(await told(bytes, bytes.length)).toBe(await told(bytes, 7));
+  });
+
+  it('gives back what comes whole and small, and unpacks to little more or much more than is unpacked at once', async () => {
+    for (const size of [0, 1, 16_384, 262_143, 262_144, 262_145, 5_000_000]) {
+      const bytes = Buffer.alloc(size, 'abc');
+      expect(Buffer.from(await unzip(gzipSync(bytes), 100_000)).equals(bytes)).toBe(true);
+    }
+    const dense = randomBytes(40_000);
+    for (const size of [32_767, 32_768, 40_000]) {
+      const stored = gzipSync(dense.subarray(0, size), { level: 0 });
+      expect(Buffer.from(await unzip(stored, 100_000)).equals(dense.subarray(0, size))).toBe(true);
+    }
+    await expect(unzip(gzipSync(Buffer.alloc(1000)), 100_000, { maxBytes: 999 })).rejects.toMatchObject({ kind: 'too_large' });
+  });
+
   it('reads optional header fields', async () => {
     const name = utf8('package.tar\0');
     const comment = utf8('a comment\0');

@@ -16,15 +16,23 @@ export interface GunzipLimits {
 const MIB = 1024 ** 2;
 /** Of an archive there is one piece being filled, one that waits and one in use. */
 const pieces = new PieceSize({ total: 4 * MIB, least: 32 * 1024, most: 256 * 1024 });
+/** Archives of at most so many bytes, and of so many when decoded, are decoded at once. */
+const SMALL = 32 * 1024;
+const SMALL_DECODED = 256 * 1024;
 /** File name, comment and extra field together. */
 const MAX_HEADER = 65_536 + 4096;
 const MAGIC = [0x1f, 0x8b, 0x08];
 const FLAG = { headerCrc: 2, extra: 4, name: 8, comment: 16, reserved: 0xe0 };
 
+const NOTHING = new Uint8Array(0);
+
 /** Pieces of a source, some of which may be put back. */
 class Input {
   private readonly source: AsyncIterator<Uint8Array>;
-  private rest: Uint8Array = new Uint8Array(0);
+  private rest: Uint8Array = NOTHING;
+  /** Read ahead, behind `rest`. */
+  private ahead: Uint8Array = NOTHING;
+  private ended = false;
   private readonly what: string;
 
   constructor(source: AsyncIterable<Uint8Array>, what: string) {
@@ -33,14 +41,45 @@ class Input {
   }
 
   async piece(): Promise<Uint8Array | undefined> {
+    if (this.rest.byteLength === 0) {
+      this.rest = this.ahead;
+      this.ahead = NOTHING;
+    }
     let piece = this.rest;
-    this.rest = new Uint8Array(0);
+    this.rest = NOTHING;
     while (piece.byteLength === 0) {
+      if (this.ended) return undefined;
       const { done, value } = await this.source.next();
       if (done) return undefined;
       piece = value;
     }
     return piece;
+  }
+
+  /** Whether the source's first piece has at most `max` bytes and is all there is. */
+  async isWhole(max: number): Promise<boolean> {
+    const first = await this.piece();
+    if (!first || first.byteLength > max) {
+      this.rest = first ?? NOTHING;
+      return false;
+    }
+    // a copy: the next piece may come in the same memory
+    this.rest = Uint8Array.from(first);
+    for (;;) {
+      const { done, value } = await this.source.next();
+      this.ended = done ?? false;
+      if (done) return true;
+      if (value.byteLength === 0) continue;
+      this.ahead = value;
+      return false;
+    }
+  }
+
+  /** What is left of a source that is whole. */
+  whole(): Uint8Array {
+    const { rest } = this;
+    this.rest = NOTHING;
+    return rest;
   }
 
   putBack(piece: Uint8Array): void {
@@ -153,6 +192,30 @@ class Inflater {
   }
 }
 
+/**
+ * The decoded bytes of a small archive, at once: a decoder that streams costs a thread's attention and a quarter of a mebibyte. Undefined: it is not small
+ * when decoded; nothing is read then.
+ */
+function inflateAtOnce(input: Input, what: string): Uint8Array | undefined {
+  const bytes = input.whole();
+  try {
+    const { buffer, engine } = zlib.inflateRawSync(bytes, { maxOutputLength: SMALL_DECODED, info: true }) as unknown as Whole;
+    input.putBack(bytes.subarray(engine.bytesWritten));
+    return buffer;
+  } catch (cause) {
+    const { code } = cause as { code?: unknown };
+    if (code !== 'ERR_BUFFER_TOO_LARGE') throw invalid(`${what} is ${code === 'Z_BUF_ERROR' ? 'cut off' : 'damaged'}`, { cause });
+    input.putBack(bytes);
+    return undefined;
+  }
+}
+
+/** With `info: true`, which the types do not know. */
+interface Whole {
+  readonly buffer: Uint8Array;
+  readonly engine: { readonly bytesWritten: number };
+}
+
 /** RFC 1952 §2.3.1, and nothing behind it. */
 async function readTrailer(input: Input, what: string, crc: number, size: number): Promise<void> {
   const number = async (): Promise<number> => {
@@ -174,7 +237,14 @@ export async function* gunzip(source: AsyncIterable<Uint8Array>, limits: GunzipL
   const { maxBytes = 8192 * MIB, maxRatio = 200, ratioFrom = 64 * MIB, what = 'gzip data' } = limits;
   const input = new Input(source, what);
   try {
+    const isSmall = Math.min(maxBytes, ratioFrom) >= SMALL_DECODED && (await input.isWhole(SMALL));
     await readHeader(input, what);
+    const small = isSmall ? inflateAtOnce(input, what) : undefined;
+    if (small) {
+      if (small.byteLength > 0) yield small;
+      await readTrailer(input, what, crc32(small), small.byteLength);
+      return;
+    }
     const inflater = new Inflater(input, what);
     let size = 0;
     let crc = 0;

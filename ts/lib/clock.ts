@@ -52,8 +52,32 @@ const clock: Clock = {
   ...(typeof setImmediate === 'function' && { afterTurn: (run: () => void) => void setImmediate(run) }),
 };
 
+/** Ids, nonces and salts; keys and secrets are bytes that nobody has held before. */
+const POOLED_MAX_BYTES = 16;
+
+/** Asking the system costs far more than the few bytes of an id: it is asked for many of them. No byte is given out twice, and none is kept. */
+class RandomPool {
+  private readonly pool = new Uint8Array(2_048);
+  private at = this.pool.byteLength;
+
+  take(count: number): Uint8Array {
+    const { pool } = this;
+    if (count > POOLED_MAX_BYTES) return crypto.getRandomValues(new Uint8Array(count));
+    if (this.at + count > pool.byteLength) {
+      crypto.getRandomValues(pool);
+      this.at = 0;
+    }
+    const bytes = pool.slice(this.at, this.at + count);
+    pool.fill(0, this.at, this.at + count);
+    this.at += count;
+    return bytes;
+  }
+}
+
+const pool = new RandomPool();
+
 const random: Random = {
-  bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+  bytes: (count) => pool.take(count),
   fraction: () => Math.random(),
 };
 
