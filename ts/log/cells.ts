@@ -15,6 +15,8 @@ export class Cells<S> {
   private readonly max: number;
   private readonly schema: LogSchema<S>;
   private readonly make: (key: string, identity: string | undefined) => Cell<S>;
+  /** Handed out since the last trim: others weigh what they weighed then. */
+  private touched = new Set<string>();
   private bytes = 0;
 
   constructor(max: number, schema: LogSchema<S>, make: (key: string, identity: string | undefined) => Cell<S>) {
@@ -24,6 +26,7 @@ export class Cells<S> {
   }
 
   get(key: string, identity?: string): Cell<S> {
+    this.touched.add(key);
     const known = this.cells.get(key);
     if (known) {
       if (identity !== undefined) known.log.identify(identity);
@@ -51,9 +54,17 @@ export class Cells<S> {
     if (this.bytes > this.max) this.evict(key);
   }
 
-  /** Weighs all again and lets go of what is too much. */
+  /** Weighs again what was handed out, which may have grown since, and lets go of what is too much. */
   trim(): void {
+    const { touched } = this;
+    this.touched = new Set();
+    for (const key of touched) this.used(key);
+  }
+
+  /** The same with all: some grow when nobody looks. */
+  trimAll(): void {
     for (const key of [...this.cells.keys()]) this.used(key);
+    this.touched.clear();
   }
 
   async idle(): Promise<void> {
@@ -65,6 +76,7 @@ export class Cells<S> {
       if (this.bytes <= this.max) return;
       if (key === but || log.busy || committer.busy) continue;
       this.cells.delete(key);
+      this.touched.delete(key);
       this.bytes -= weight;
     }
   }

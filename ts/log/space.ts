@@ -189,7 +189,7 @@ export class Space<S> implements LogSpace<S> {
   /** Appends to the feed what it lacks, now. For collectors, tests and the end of a process. */
   async sweep(): Promise<void> {
     await this.sweeping.run();
-    this.cells.trim();
+    this.cells.trimAll();
     await this.feed.checkpoint(FEED_ENTRIES_BETWEEN);
   }
 
