@@ -25,7 +25,10 @@ function add(values: Map<string, string[]>, name: string, value: string): void {
   else values.set(name, [value]);
 }
 
-function parseText(raw: string): Map<string, string[]> {
+const NONE: ReadonlyMap<string, string[]> = new Map();
+
+function parseText(raw: string): ReadonlyMap<string, string[]> {
+  if (raw === '') return NONE;
   const values = new Map<string, string[]>();
   const pairs = raw.split('&', MAX_PARAMETERS + 1);
   if (pairs.length > MAX_PARAMETERS) throw invalid(`more than ${MAX_PARAMETERS} query parameters`);
@@ -55,8 +58,8 @@ function parseRecord(record: IRequestContext['query']): Map<string, string[]> {
 /** A query that is parsed on first use. Throws `invalid` when it is longer than 8,192 characters; `get` for bad escapes and more than 512 parameters. */
 export function queryOf(raw: RawQuery): Query {
   if (typeof raw === 'string' && raw.length > MAX_LENGTH) throw invalid(`query is longer than ${MAX_LENGTH} characters`);
-  let values: Map<string, string[]> | undefined;
-  const parsed = (): Map<string, string[]> => {
+  let values: ReadonlyMap<string, string[]> | undefined;
+  const parsed = (): ReadonlyMap<string, string[]> => {
     values ??= typeof raw === 'string' ? parseText(raw) : parseRecord(raw);
     return values;
   };

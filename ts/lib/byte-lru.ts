@@ -3,6 +3,8 @@ export class ByteLru<K, V> {
   private readonly entries = new Map<K, { readonly value: V; readonly bytes: number }>();
   private readonly max: number;
   private used = 0;
+  /** The key behind all others: who asks for it again moves nothing. */
+  private newest: K | undefined;
 
   /** @param max bytes in all */
   constructor(max: number) {
@@ -21,9 +23,10 @@ export class ByteLru<K, V> {
   /** The value, which counts as used now. */
   get(key: K): V | undefined {
     const entry = this.entries.get(key);
-    if (entry === undefined) return undefined;
+    if (entry === undefined || key === this.newest) return entry?.value;
     this.entries.delete(key);
     this.entries.set(key, entry);
+    this.newest = key;
     return entry.value;
   }
 
@@ -36,6 +39,7 @@ export class ByteLru<K, V> {
     this.delete(key);
     if (bytes > this.max) return;
     this.entries.set(key, { value, bytes });
+    this.newest = key;
     this.used += bytes;
     for (const oldest of this.entries.keys()) {
       if (this.used <= this.max) return;
@@ -47,11 +51,13 @@ export class ByteLru<K, V> {
     const entry = this.entries.get(key);
     if (entry === undefined) return false;
     this.used -= entry.bytes;
+    if (key === this.newest) this.newest = undefined;
     return this.entries.delete(key);
   }
 
   clear(): void {
     this.entries.clear();
+    this.newest = undefined;
     this.used = 0;
   }
 }

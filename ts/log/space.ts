@@ -119,7 +119,8 @@ export class Space<S> implements LogSpace<S> {
     // nothing is kept for names that do not exist: a storm of them costs nothing
     if (!this.cells.peek(key)?.log.snapshot && !named && !this.isFed(key))
       return emptySnapshot(this.options.schema, identity, key);
-    const snapshot = await this.settled(this.cells.get(key, identity).log, options.signal);
+    const { log } = this.cells.get(key, identity);
+    const snapshot = log.settledFor(log.dirty) ?? (await this.settled(log, options));
     this.cells.used(key);
     return snapshot;
   }
@@ -189,7 +190,7 @@ export class Space<S> implements LogSpace<S> {
   /** Appends to the feed what it lacks, now. For collectors, tests and the end of a process. */
   async sweep(): Promise<void> {
     await this.sweeping.run();
-    this.cells.trimAll();
+    this.cells.trim();
     await this.feed.checkpoint(FEED_ENTRIES_BETWEEN);
   }
 
@@ -249,13 +250,13 @@ export class Space<S> implements LogSpace<S> {
     return key;
   }
 
-  /** The log's state for a reader whose probe has ended. */
-  private async settled(log: Log<S>, signal?: AbortSignal): Promise<Snapshot<S>> {
+  /** The log's state for a reader whose probe has ended. The signal is asked for by who has to wait only: to make one is the dearest thing in a short request. */
+  private async settled(log: Log<S>, options: Options = {}): Promise<Snapshot<S>> {
     const probe = log.dirty;
     for (;;) {
       const snapshot = log.settledFor(probe);
       if (snapshot) return snapshot;
-      await unlessAborted(log.refresh(), signal);
+      await unlessAborted(log.refresh(), options.signal);
     }
   }
 

@@ -225,7 +225,9 @@ export class DefaultAuthProvider implements IAuthProvider {
     if (known === undefined) return false;
     if (token === null) return known === 'read';
     const expired = token.expiresAt !== undefined && token.expiresAt <= this.directory.runtime.clock.now();
-    const [protocol = '', type = ''] = resource.split(':');
+    const colon = resource.indexOf(':');
+    if (colon < 0) return false;
+    const [protocol, type] = [resource.slice(0, colon), resource.slice(colon + 1)];
     if (expired || (token.readonly && known !== 'read') || (token.protocol !== undefined && token.protocol !== protocol))
       return false;
     return scopesAllowEvery(token.scopes, { protocol, type, repository: context?.repository }, known);

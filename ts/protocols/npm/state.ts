@@ -61,6 +61,8 @@ export const tarballOf = (release: NpmRelease): FileRecord<NpmFile> | undefined 
   release.files.find(({ name }) => name !== README && name !== ATTESTATIONS);
 
 export function exists(state: NpmState): boolean {
+  // Asked with every request.
+  if (isLive(state.releases.get(state.tags.get('latest') ?? ''))) return true;
   for (const _ of liveReleases(state)) return true;
   return false;
 }
