@@ -190,7 +190,7 @@ export class Space<S> implements LogSpace<S> {
   /** Appends to the feed what it lacks, now. For collectors, tests and the end of a process. */
   async sweep(): Promise<void> {
     await this.sweeping.run();
-    this.cells.trim();
+    this.cells.trimAll();
     await this.feed.checkpoint(FEED_ENTRIES_BETWEEN);
   }
 
@@ -271,7 +271,7 @@ export class Space<S> implements LogSpace<S> {
 
   private async itemsNow(keys: readonly string[]): Promise<readonly (FeedItem | undefined)[]> {
     if (keys.length > MAX_MARKED) {
-      this.behind.foundLeftover();
+      this.behind.foundLeftover(true);
       throw unavailable('many packages have just changed and are being indexed, try again shortly');
     }
     const items: (FeedItem | undefined)[] = [];
