@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { feedSlot, markerKey, packageKey, pendingFolder } from '../../ts/storage/key.js';
+import { feedSlot, markerId, markerKey, packageKey, pendingFolder } from '../../ts/storage/key.js';
 import { keys, opened } from './opened-space.js';
 import { add, TestClock } from './set-log.js';
 import { SimpleStore } from './simple-store.js';
@@ -19,6 +19,34 @@ describe('feed', () => {
       ['p', 1, { count: 1 }],
       ['q', 1, { count: 1 }],
     ]);
+  });
+
+  it('a marker whose entry never comes has everything looked at now and then, not behind every read', async () => {
+    const driver = new SimpleStore();
+    const clock = new TestClock();
+    const a = await opened(driver, clock, { maxStaleness: 50 });
+    await a.commit('p', add('1'));
+    await a.finish();
+    const orphan = markerKey('r', markerId(clock.now() - 60_000, 'a'.repeat(26)), packageKey('p'));
+    driver.objects.set(orphan, { bytes: new Uint8Array(0), modified: clock.now() - 60_000 });
+    let sweeps = 0;
+    const list = driver.list.bind(driver);
+    driver.list = (...args) => {
+      sweeps += 1;
+      return list(...args);
+    };
+    let probes = 0;
+    for (let tenth = 0; tenth < 150; tenth += 1) {
+      const before = sweeps;
+      await a.read('p');
+      probes += sweeps - before;
+      clock.advance(100);
+      await a.finish();
+    }
+    expect(probes).toBe(150);
+    expect(sweeps - probes).toBeGreaterThan(0);
+    expect(sweeps - probes).toBeLessThanOrEqual(4);
+    expect((await a.read('p')).state.added).toEqual(['1']);
   });
 
   it('names sees what is only marked yet', async () => {

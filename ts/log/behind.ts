@@ -2,6 +2,8 @@ import type { Clock } from '../lib/clock.js';
 
 const SOON_MS = 100;
 const LOOK_EVERY_MS = 30_000;
+/** A marker whose entry never comes is seen by every probe for an hour: looking each time finds nothing new. */
+const LEFTOVER_EVERY_MS = 5_000;
 const AT_ONCE = 16;
 
 /** A log that has grown. */
@@ -31,6 +33,8 @@ export class Behind {
   private looking: { cancel(): void } | undefined;
   /** The next planned work looks at all markers. */
   private leftover = false;
+  /** When that was asked for last, by the clock that never runs backwards. */
+  private leftoverAt = Number.NEGATIVE_INFINITY;
   private closed = false;
 
   constructor(context: BehindContext) {
@@ -42,8 +46,11 @@ export class Behind {
     this.plan();
   }
 
-  /** Somebody's markers wait for longer than they should. */
-  foundLeftover(): void {
+  /** Somebody's markers wait for longer than they should. `many`: so many that readers wait for the feed. */
+  foundLeftover(many = false): void {
+    const now = this.context.clock.monotonic();
+    if (!many && now - this.leftoverAt < LEFTOVER_EVERY_MS) return;
+    this.leftoverAt = now;
     this.leftover = true;
     this.plan();
   }

@@ -271,7 +271,7 @@ export class Space<S> implements LogSpace<S> {
 
   private async itemsNow(keys: readonly string[]): Promise<readonly (FeedItem | undefined)[]> {
     if (keys.length > MAX_MARKED) {
-      this.behind.foundLeftover();
+      this.behind.foundLeftover(true);
       throw unavailable('many packages have just changed and are being indexed, try again shortly');
     }
     const items: (FeedItem | undefined)[] = [];
