@@ -11,7 +11,7 @@ import { BLOB, MANIFEST, requests, spelled } from './requests.js';
 
 const MIB = 1024 ** 2;
 const LONG = process.env['REQUIRE_CLIENTS'] === '1';
-const SECONDS = Number(process.env['FUZZ_SECONDS'] ?? (LONG ? 60 : 5));
+const SECONDS = Number(process.env['FUZZ_SECONDS'] ?? (LONG ? 60 : 2));
 const seed = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const AT_ONCE = 6;
 const MAX_GROWTH = 384 * MIB;

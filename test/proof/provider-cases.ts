@@ -4,15 +4,16 @@ import { type Runtime, systemRuntime } from '../../ts/lib/clock.js';
 /** What deadlines of seconds have left out. */
 let leapt = 0;
 
-/** Deadlines of seconds end in milliseconds: the time between is left out. */
+/** Deadlines of seconds end in milliseconds, and so does the patience before them: the time between is left out. */
 export const hurried: Runtime = {
   ...systemRuntime,
   clock: {
     ...systemRuntime.clock,
     monotonic: () => systemRuntime.clock.monotonic() + leapt,
     after: (milliseconds, run) => {
-      if (milliseconds < 4_000 || milliseconds >= 10_000) return systemRuntime.clock.after(milliseconds, run);
-      return systemRuntime.clock.after(2, () => {
+      const patience = milliseconds >= 10 && milliseconds <= 50;
+      if (!patience && (milliseconds < 4_000 || milliseconds >= 10_000)) return systemRuntime.clock.after(milliseconds, run);
+      return systemRuntime.clock.after(1, () => {
         leapt += milliseconds;
         run();
       });
