@@ -95,6 +95,7 @@ describe('commands beside a running server', () => {
     await entrepot('yank', 'npm', '@acme/hello', '1.0.0', '--reason', 'do not use');
     expect((await versions())['1.0.0']?.deprecated).toBe('do not use');
     const [shown] = await entrepot('list', 'npm', '@acme/hello');
+    expect([shown.owners, shown.rows[0].publishedBy]).toEqual([['admin'], 'admin']);
     expect(shown.rows.map(({ version, status }: Record<string, string>) => [version, status])).toEqual([
       ['1.0.0', 'yanked'],
       ['1.1.0', 'published'],
@@ -105,17 +106,15 @@ describe('commands beside a running server', () => {
     await entrepot('delete', 'npm', '@acme/hello', '1.1.0');
     expect(Object.keys(await versions())).toEqual(['1.0.0']);
     expect((await ask('/npm/@acme%2fhello')).body['dist-tags']).toEqual({ latest: '1.0.0' });
-    const types = (await entrepot('history', 'npm', '@acme/hello')).map(
-      ({ type, by }) => `${type} ${by === 'system' ? 'operator' : 'user'}`,
-    );
+    const types = (await entrepot('history', 'npm', '@acme/hello')).map(({ type, by }) => `${type} ${by}`);
     expect(types).toEqual([
-      'publish user',
-      'visibility user',
-      'publish user',
-      'status operator',
-      'status operator',
-      'delete operator',
-      'tag operator',
+      'publish admin',
+      'visibility admin',
+      'publish admin',
+      'status system',
+      'status system',
+      'delete system',
+      'tag system',
     ]);
     await entrepot('delete', 'npm', '@acme/hello');
     expect((await ask('/npm/@acme%2fhello')).status).toBe(404);

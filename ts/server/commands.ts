@@ -10,6 +10,7 @@ import { addUser, createToken, endSecondFactor, listTokens, listUsers, revokeTok
 import type { Command, CommandCall, CommandFlags } from './command.js';
 import { collectAll, verifyAll } from './house-keeping.js';
 import { PackageLifeCycle } from './life-cycle.js';
+import { namesFrom } from './names.js';
 import type { ServerOptions } from './options.js';
 import { Output } from './output.js';
 
@@ -111,11 +112,14 @@ async function list({ registry, words, out }: CommandCall): Promise<number> {
     );
     return 0;
   }
-  const { versions, ...about } = (await openPackage(registry, repository, name, 'read')).show();
-  out.table(
-    versions.map(({ publishedAt, ...version }) => ({ ...version, publishedAt: new Date(publishedAt).toISOString() })),
-    about,
-  );
+  const { versions, owners, ...about } = (await openPackage(registry, repository, name, 'read')).show();
+  const nameOf = namesFrom(registry.auth.accounts);
+  const rows = versions.map(async ({ publishedAt, publishedBy, ...version }) => ({
+    ...version,
+    publishedBy: await nameOf(publishedBy),
+    publishedAt: new Date(publishedAt).toISOString(),
+  }));
+  out.table(await Promise.all(rows), { ...about, owners: await Promise.all(owners.map(nameOf)) });
   return 0;
 }
 
@@ -123,9 +127,12 @@ async function history({ registry, words, out }: CommandCall): Promise<number> {
   const [repository = '', name = ''] = words;
   const { space, protocol } = repositoryNamed(registry, repository);
   const identity = protocol.lifeCycle.identity(name);
+  const nameOf = namesFrom(registry.auth.accounts);
   let any = false;
-  for await (const record of historyOf(space, identity)) {
-    out.record(record);
+  for await (const { entry, at, by, type, details } of historyOf(space, identity)) {
+    const { owners } = details;
+    const named = Array.isArray(owners) ? { owners: await Promise.all(owners.map((id) => nameOf(String(id)))) } : {};
+    out.record({ entry, at, by: await nameOf(by), type, details: { ...details, ...named } });
     any = true;
   }
   if (!any) throw notFound(`package ${identity}`);
