@@ -27,5 +27,12 @@ export type { Clock, Random, Runtime } from './lib/clock.js';
 export { streamToBuffer, streamToJson, toNodeReadable, toReadableStream } from './lib/streams.js';
 export type { IHookActor, IHookVerdict, IStorageHookContext, IStorageHooks } from './packages/hooks.js';
 export { type IProtocolRegistry, SmartRegistry } from './smart-registry.js';
-export type { ComposingDriver, CopyingDriver, StorageDriver, SynchronousDriver } from './storage/driver.js';
+export type {
+  ComposingDriver,
+  CopyingDriver,
+  PreparedWrite,
+  PreparingDriver,
+  StorageDriver,
+  SynchronousDriver,
+} from './storage/driver.js';
 export { StorageError, type StorageErrorKind } from './storage/storage-error.js';
