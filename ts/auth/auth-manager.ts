@@ -171,7 +171,9 @@ export class AuthManager implements Gate {
     const credentials = readAuthorization(headers.get('authorization'));
     if (credentials === undefined) return undefined;
     if (credentials === 'malformed') throw badCredentials();
-    const token = (await this.firstValid(credentials, context)) ?? (await this.byPassword(credentials, context));
+    let token: IAuthToken | null | undefined;
+    for (const text of credentials.tokens) token ??= await this.validate(text, context.protocol, context);
+    token ??= await this.byPassword(credentials, context);
     if (!token) throw badCredentials();
     if (token.cidr && token.cidr.length > 0 && !addressIn(token.cidr, context.address)) {
       throw wrong('This token may not be used from this address', 'ipaddress');
@@ -212,14 +214,6 @@ export class AuthManager implements Gate {
 
   private ask(token: IAuthToken | null, { protocol, type, name, repository }: Resource, action: Action): Promise<boolean> {
     return this.guarded.authorize(token, `${protocol}:${type}:${name}`, action, repository);
-  }
-
-  private async firstValid({ tokens }: Credentials, context: IdentifyContext): Promise<IAuthToken | undefined> {
-    for (const token of tokens) {
-      const found = await this.validate(token, context.protocol, context);
-      if (found) return found;
-    }
-    return undefined;
   }
 
   private async byPassword({ login }: Credentials, waiting: Waiting): Promise<IAuthToken | undefined> {

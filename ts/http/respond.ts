@@ -12,7 +12,7 @@ export interface Asked {
   readonly method: string;
   readonly headers: HeaderBag;
   /** Anonymous callers would be given the same: shared caches may keep it. */
-  readonly shared: () => Promise<boolean>;
+  readonly shared: () => boolean | Promise<boolean>;
   /** The answer depends on who asks. */
   readonly perCaller: boolean;
   readonly lifetime: { readonly signal: AbortSignal };
@@ -35,9 +35,8 @@ function cacheControl(cache: CachePolicy, shared: boolean): string {
   return cache === 'immutable' ? `${who}, max-age=31536000, immutable` : `${who}, no-cache`;
 }
 
-async function describe(asked: Asked, reply: ContentReply): Promise<ResponseHeaders> {
+function describe(asked: Asked, reply: ContentReply, shared: boolean): ResponseHeaders {
   const { content, cache } = reply;
-  const shared = cache !== 'no-store' && (await asked.shared());
   const headers = new ResponseHeaders();
   headers.set('Content-Type', content.mediaType);
   headers.set('X-Content-Type-Options', 'nosniff');
@@ -55,13 +54,10 @@ async function describe(asked: Asked, reply: ContentReply): Promise<ResponseHead
   return headers;
 }
 
-/** Ready-made coded bytes, where the client wants them and the content has them. */
-async function encodingFor(asked: Asked, content: Content): Promise<Encoding | undefined> {
-  if (!content.encoded) return undefined;
-  const coding = acceptedCoding(asked.headers.get('accept-encoding'));
-  if (!coding) return undefined;
-  const encoded = await content.encoded(coding);
-  return encoded && { coding, ...encoded };
+/** Ready-made coded bytes, where the content has them. */
+async function encoded(content: Content, coding: Encoding['coding']): Promise<Encoding | undefined> {
+  const found = await content.encoded?.(coding);
+  return found && { coding, ...found };
 }
 
 /** The range to serve; undefined: the whole. Throws `range_not_satisfiable`. */
@@ -103,7 +99,8 @@ function notModified(headers: ResponseHeaders, etag: string | undefined): Answer
 async function serve(asked: Asked, reply: ContentReply, headers: ResponseHeaders): Promise<Answer> {
   const { content } = reply;
   const range = rangeFor(asked, reply);
-  const encoding = range ? undefined : await encodingFor(asked, content);
+  const coding = range || !content.encoded ? undefined : acceptedCoding(asked.headers.get('accept-encoding'));
+  const encoding = coding && (await encoded(content, coding));
   const etags = [content.etag, encoding?.etag].filter((etag) => etag !== undefined);
   const verdict = evaluate(asked.headers, { etags, lastModified: content.lastModified });
   if (verdict.type === 'failed') throw new RegistryError('precondition_failed', 'precondition failed');
@@ -131,11 +128,10 @@ async function head(status: number, content: Content, headers: ResponseHeaders):
   return { status, headers, body: undefined };
 }
 
-const whole = async (status: number, asked: Asked, content: Content, headers: ResponseHeaders): Promise<Answer> => ({
-  status,
-  headers,
-  body: await opened(asked, content, headers),
-});
+async function whole(status: number, asked: Asked, content: Content, headers: ResponseHeaders): Promise<Answer> {
+  const body = await opened(asked, content, headers);
+  return { status, headers, body };
+}
 
 function bare(asked: Asked, reply: Exclude<Reply, ContentReply>): Answer {
   const headers = new ResponseHeaders();
@@ -154,7 +150,8 @@ function bare(asked: Asked, reply: Exclude<Reply, ContentReply>): Answer {
 export async function respond(asked: Asked, reply: Reply): Promise<Answer> {
   if (reply.type !== 'content') return bare(asked, reply);
   try {
-    const headers = await describe(asked, reply);
+    const said = reply.cache !== 'no-store' && asked.shared();
+    const headers = describe(asked, reply, said === true || (said !== false && (await said)));
     const reading = asked.method === 'GET' || asked.method === 'HEAD';
     if (reply.status === 200 && reading) return await serve(asked, reply, headers);
     if (asked.method === 'HEAD') return await head(reply.status, reply.content, headers);
