@@ -2,18 +2,25 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LayeredMap } from '../../ts/lib/layered-map.js';
 
-type Step = { readonly set: readonly (readonly [number, number])[] } | { readonly drop: number };
+type Step = { readonly set: readonly (readonly [string, number])[] } | { readonly drop: string };
 
-const key = fc.integer({ min: 0, max: 40 });
+const KEYS = 150;
+const key = fc.integer({ min: 0, max: KEYS }).map(String);
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ set: fc.array(fc.tuple(key, fc.nat()), { minLength: 1, maxLength: 6 }) }),
   fc.record({ drop: key }),
 );
 
+/** Small ones, and ones that are large enough for changes to lie between the base and the top for a while. */
+const others = Array.from({ length: 1_000 }, (_, n) => [`other ${n}`, n] as const);
+const start = fc
+  .tuple(fc.array(fc.tuple(key, fc.nat())), fc.boolean())
+  .map(([some, large]) => (large ? [...some, ...others] : some) as readonly (readonly [string, number])[]);
+
 describe('LayeredMap', () => {
   it('is a Map after any changes: same content, same order, same size', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(key, fc.nat())), fc.array(step, { maxLength: 300 }), (start, steps) => {
+      fc.property(start, fc.array(step, { maxLength: 300, size: 'max' }), (start, steps) => {
         const plain = new Map(start);
         let layered = LayeredMap.of(start);
         for (const one of steps) {
@@ -29,12 +36,15 @@ describe('LayeredMap', () => {
         expect([...layered]).toEqual([...plain]);
         expect([...layered.keys()]).toEqual([...plain.keys()]);
         expect([...layered.values()]).toEqual([...plain.values()]);
-        for (let k = 0; k <= 41; k++) {
-          expect(layered.has(k)).toBe(plain.has(k));
-          expect(layered.get(k)).toBe(plain.get(k));
+        for (let n = 0; n <= KEYS + 1; n++) {
+          expect(layered.has(String(n))).toBe(plain.has(String(n)));
+          expect(layered.get(String(n))).toBe(plain.get(String(n)));
         }
+        const sorted = [...plain.keys()].sort();
+        expect([...layered.keysBehind()]).toEqual(sorted);
+        expect([...layered.keysBehind('55')]).toEqual(sorted.filter((one) => one > '55'));
       }),
-      { numRuns: 300 },
+      { numRuns: 50, endOnFailure: true },
     );
   });
 

@@ -1,40 +1,79 @@
 const GONE = Symbol('gone');
 
+/** The layer in which a key has its place in the order. */
+type Layer = 'base' | 'middle' | 'top';
+
 interface Changed<V> {
   readonly value: V | typeof GONE;
-  /** Behind all keys of the base, also when the base knows the key: it was deleted and came back. */
-  readonly appended: boolean;
+  readonly place: Layer;
+}
+
+type Changes<K, V> = ReadonlyMap<K, Changed<V>>;
+
+/** Changes that the top layer takes: each change copies it. */
+const TOP = 64;
+/** The middle layer is merged into the base when it has this part of its size: so the base is made anew once for many changes. */
+const MIDDLE = 1 / 8;
+
+/** Sorted keys of layers, which never change. */
+const sortings = new WeakMap<object, readonly string[]>();
+
+function sortedKeys(layer: ReadonlyMap<string, unknown>): readonly string[] {
+  const known = sortings.get(layer);
+  if (known) return known;
+  const keys = [...layer.keys()].sort();
+  sortings.set(layer, keys);
+  return keys;
+}
+
+/** Place of the first of these sorted texts that is above `last`. */
+export function firstBehind(keys: readonly string[], last: string): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((keys[middle] ?? '') <= last) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /**
- * An immutable map of which a changed copy is cheap: a large base that copies share, and a small overlay of what differs from it. A change copies the
- * overlay only; every √n changes the two become a new base. Iterates in insertion order, exactly as a `Map` would that had seen the same changes.
+ * An immutable map of which a changed copy is cheap: a large base and a middle layer that copies share, and a few changes on top. A change copies the top
+ * only; every 64 changes it goes into the middle layer, which goes into the base when it has grown with it. Iterates in insertion order, exactly as a `Map`
+ * would that had seen the same changes.
  */
 export class LayeredMap<K, V> implements ReadonlyMap<K, V> {
   private readonly base: ReadonlyMap<K, V>;
-  private readonly overlay: ReadonlyMap<K, Changed<V>>;
+  private readonly middle: Changes<K, V>;
+  private readonly top: Changes<K, V>;
   readonly size: number;
 
-  private constructor(base: ReadonlyMap<K, V>, overlay: ReadonlyMap<K, Changed<V>>, size: number) {
+  private constructor(base: ReadonlyMap<K, V>, middle: Changes<K, V>, top: Changes<K, V>, size: number) {
     this.base = base;
-    this.overlay = overlay;
+    this.middle = middle;
+    this.top = top;
     this.size = size;
   }
 
   /** Takes the entries in their order; a later one with the same key replaces the value. */
   static of<K, V>(entries: Iterable<readonly [K, V]> = []): LayeredMap<K, V> {
-    const base = new Map(entries);
-    return new LayeredMap(base, new Map(), base.size);
+    return LayeredMap.over(new Map(entries));
+  }
+
+  /** Over a map that nobody changes any more. */
+  static over<K, V>(base: ReadonlyMap<K, V>): LayeredMap<K, V> {
+    return new LayeredMap(base, new Map(), new Map(), base.size);
   }
 
   get(key: K): V | undefined {
-    const changed = this.overlay.get(key);
+    const changed = this.changed(key);
     if (changed === undefined) return this.base.get(key);
     return changed.value === GONE ? undefined : changed.value;
   }
 
   has(key: K): boolean {
-    const changed = this.overlay.get(key);
+    const changed = this.changed(key);
     return changed === undefined ? this.base.has(key) : changed.value !== GONE;
   }
 
@@ -44,34 +83,40 @@ export class LayeredMap<K, V> implements ReadonlyMap<K, V> {
 
   /** Many changes for the price of one copy. */
   withAll(entries: Iterable<readonly [K, V]>): LayeredMap<K, V> {
-    const overlay = new Map(this.overlay);
+    const top = new Map(this.top);
     let size = this.size;
     for (const [key, value] of entries) {
-      const before = overlay.get(key);
-      const back = before?.value === GONE;
-      const known = before === undefined ? this.base.has(key) : !back;
-      if (!known) size++;
-      if (back) overlay.delete(key);
-      overlay.set(key, { value, appended: back || (before?.appended ?? !known) });
+      const before = top.get(key) ?? this.middle.get(key);
+      const place = before ? (before.value === GONE ? undefined : before.place) : this.base.has(key) ? 'base' : undefined;
+      if (place === undefined) {
+        size++;
+        top.delete(key);
+      }
+      top.set(key, { value, place: place ?? 'top' });
     }
-    return this.settled(overlay, size);
+    return this.settled(top, size);
   }
 
   without(key: K): LayeredMap<K, V> {
     if (!this.has(key)) return this;
-    const overlay = new Map(this.overlay);
-    if (this.base.has(key)) overlay.set(key, { value: GONE, appended: false });
-    else overlay.delete(key);
-    return this.settled(overlay, this.size - 1);
+    const top = new Map(this.top);
+    if (this.base.has(key) || this.middle.has(key)) top.set(key, { value: GONE, place: 'base' });
+    else top.delete(key);
+    return this.settled(top, this.size - 1);
   }
 
   *entries(): Generator<[K, V], undefined, unknown> {
-    for (const [key, value] of this.base) {
-      const changed = this.overlay.get(key);
+    const { base, middle, top } = this;
+    for (const [key, value] of base) {
+      const changed = this.changed(key);
       if (changed === undefined) yield [key, value];
-      else if (!changed.appended && changed.value !== GONE) yield [key, changed.value];
+      else if (changed.place === 'base' && changed.value !== GONE) yield [key, changed.value];
     }
-    for (const [key, { value, appended }] of this.overlay) if (appended && value !== GONE) yield [key, value];
+    for (const [key, own] of middle) {
+      const { value, place } = top.get(key) ?? own;
+      if (place === 'middle' && value !== GONE) yield [key, value];
+    }
+    for (const [key, { value, place }] of top) if (place === 'top' && value !== GONE) yield [key, value];
     return undefined;
   }
 
@@ -89,12 +134,48 @@ export class LayeredMap<K, V> implements ReadonlyMap<K, V> {
     return undefined;
   }
 
+  /** The keys above `last` (default: all), sorted. What was sorted once stays sorted under all changes: only what is taken is paid for. */
+  *keysBehind(this: LayeredMap<string, V>, last?: string): Generator<string, undefined, unknown> {
+    const lists = [this.base, this.middle, this.top].map(sortedKeys);
+    const places = lists.map((keys) => (last === undefined ? 0 : firstBehind(keys, last)));
+    for (;;) {
+      let least: string | undefined;
+      for (const [at, keys] of lists.entries()) {
+        const head = keys[places[at] ?? 0];
+        if (least === undefined || (head !== undefined && head < least)) least = head;
+      }
+      if (least === undefined) return undefined;
+      for (const [at, keys] of lists.entries()) if (keys[places[at] ?? 0] === least) places[at] = (places[at] ?? 0) + 1;
+      if (this.has(least)) yield least;
+    }
+  }
+
   forEach(callback: (value: V, key: K, map: ReadonlyMap<K, V>) => void, thisArg?: unknown): void {
     for (const [key, value] of this.entries()) callback.call(thisArg, value, key, this);
   }
 
-  private settled(overlay: ReadonlyMap<K, Changed<V>>, size: number): LayeredMap<K, V> {
-    const next = new LayeredMap(this.base, overlay, size);
-    return overlay.size > Math.max(64, Math.sqrt(this.base.size)) ? LayeredMap.of(next) : next;
+  private changed(key: K): Changed<V> | undefined {
+    return this.top.get(key) ?? this.middle.get(key);
   }
+
+  private settled(top: Changes<K, V>, size: number): LayeredMap<K, V> {
+    if (top.size <= TOP) return new LayeredMap(this.base, this.middle, top, size);
+    const middle = merged(this.middle, top, this.base);
+    const next = new LayeredMap<K, V>(this.base, middle, new Map(), size);
+    return middle.size > Math.max(TOP, this.base.size * MIDDLE) ? LayeredMap.of(next) : next;
+  }
+}
+
+/** The changes of both layers as one. */
+function merged<K, V>(middle: Changes<K, V>, top: Changes<K, V>, base: ReadonlyMap<K, V>): Changes<K, V> {
+  const both = new Map(middle);
+  for (const [key, { value, place }] of top) {
+    if (value === GONE && !base.has(key)) both.delete(key);
+    else {
+      // whatever it was in the middle layer, its place is behind all others now
+      if (place === 'top') both.delete(key);
+      both.set(key, { value, place: place === 'top' ? 'middle' : place });
+    }
+  }
+  return both;
 }

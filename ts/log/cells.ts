@@ -9,7 +9,10 @@ export interface Cell<S> {
 
 const OVERHEAD = 1024;
 
-/** The logs that a process keeps folded, up to a number of bytes: those used last. What is at work stays. */
+/**
+ * The logs that a process keeps folded, up to a number of bytes: those used last. What is at work stays, and so does, beside all others, one log that is
+ * larger than what all may have together, the last such one that was used: to read it again each time another log was used would take a second.
+ */
 export class Cells<S> {
   private readonly cells = new Map<string, Cell<S> & { weight: number }>();
   private readonly max: number;
@@ -18,6 +21,8 @@ export class Cells<S> {
   /** Handed out since the last trim: others weigh what they weighed then. */
   private touched = new Set<string>();
   private bytes = 0;
+  /** Key of the log that is larger than all may be. */
+  private giant: string | undefined;
 
   constructor(max: number, schema: LogSchema<S>, make: (key: string, identity: string | undefined) => Cell<S>) {
     this.max = max;
@@ -51,6 +56,7 @@ export class Cells<S> {
     cell.weight = weight;
     this.cells.delete(key);
     this.cells.set(key, cell);
+    if (weight > this.max) this.giant = key;
     if (this.bytes > this.max) this.evict(key);
   }
 
@@ -72,9 +78,11 @@ export class Cells<S> {
   }
 
   private evict(but: string): void {
+    const giant = this.giant === undefined ? undefined : this.cells.get(this.giant);
+    const most = this.max + (giant && giant.weight > this.max ? giant.weight : 0);
     for (const [key, { log, committer, weight }] of this.cells) {
-      if (this.bytes <= this.max) return;
-      if (key === but || log.busy || committer.busy) continue;
+      if (this.bytes <= most) return;
+      if (key === but || key === this.giant || log.busy || committer.busy) continue;
       this.cells.delete(key);
       this.touched.delete(key);
       this.bytes -= weight;

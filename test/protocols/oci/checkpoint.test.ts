@@ -73,6 +73,19 @@ describe('a checkpoint of an image repository', () => {
     );
   });
 
+  it('is the state again where it takes many lines', () => {
+    const digests = Array.from({ length: 1_000 }, (_, n) => `sha256:${String(n).padStart(64, '0')}`);
+    const large: OciState = {
+      ...emptyState('team/app'),
+      blobs: LayeredMap.of(digests.map((digest, n) => [digest, blob(`1-${n}`, 'a', n)])),
+      manifests: LayeredMap.of(
+        digests.map((digest, n) => [digest, manifest(`2-${n}`, 'b', { blobs: [digests[999 - n] ?? ''] })]),
+      ),
+      tags: LayeredMap.of(digests.map((digest, n) => [`v${n}`, digest])),
+    };
+    expect(fieldsOf(decodeState(encodeState(large)))).toEqual(fieldsOf(large));
+  });
+
   it('of nothing is nothing', () => {
     const empty = emptyState('team/app');
     expect(new Map(fieldsOf(decodeState(encodeState(empty))) as [string, unknown][])).toEqual(
@@ -83,11 +96,12 @@ describe('a checkpoint of an image repository', () => {
   it('says once what all keys begin with, and of the manifest that has a tag its place', () => {
     const written = text(encodeState(full));
     expect(written.split(OWN)).toHaveLength(2);
-    expect(written).toContain('"tags":[["v1",0],["all",1],');
+    expect(written).toContain('\n[["v1",0],["all",1],');
   });
 
   it('is refused when it is something else', () => {
     expect(() => decodeState(utf8('{"name": "team/app"}'))).toThrow();
     expect(() => decodeState(encodeState(full).subarray(1))).toThrow();
+    expect(() => decodeState(encodeState(full).subarray(0, -1))).toThrow();
   });
 });

@@ -1,4 +1,4 @@
-import { text, utf8 } from '../../lib/bytes.js';
+import { concat, text, utf8 } from '../../lib/bytes.js';
 import { LayeredMap } from '../../lib/layered-map.js';
 import type { Blob, Manifest, OciState } from './state.js';
 
@@ -22,7 +22,11 @@ type ManifestRow = [
   more?: { readonly subject?: string; readonly artifactType?: string; readonly annotations?: Manifest['annotations'] },
 ];
 
-interface Document {
+/** By the manifest's place in the manifests; what is not there stands as its digest. */
+type TagRow = readonly [string, number | string];
+
+/** The first line; the rows stand behind it: blobs, manifests, tags, so many of each, up to `ROWS` in a line. */
+interface Head {
   readonly name: string;
   readonly owners: readonly string[];
   readonly visibility: OciState['visibility'];
@@ -33,11 +37,13 @@ interface Document {
   readonly prefix: string;
   readonly types: readonly string[];
   readonly actors: readonly string[];
-  readonly blobs: readonly BlobRow[];
-  readonly manifests: readonly ManifestRow[];
-  /** By the manifest's place in `manifests`; what is not there stands as its digest. */
-  readonly tags: readonly (readonly [string, number | string])[];
+  readonly blobs: number;
+  readonly manifests: number;
+  readonly tags: number;
 }
+
+/** What is read of one line is small enough to be forgotten before the next: a large state is never in memory twice. */
+const ROWS = 256;
 
 const placesOf = (map: LayeredMap<string, unknown>): ReadonlyMap<string, number> =>
   new Map([...map.keys()].map((digest, at) => [digest, at]));
@@ -66,6 +72,52 @@ function prefixOf({ blobs, manifests }: OciState): string {
 const shortSha = (digest: string, sha256: string): string | 0 => (digest === `sha256:${sha256}` ? 0 : sha256);
 const longSha = (digest: string, sha256: string | 0): string => (sha256 === 0 ? digest.slice('sha256:'.length) : sha256);
 
+function lineOf(value: unknown): Uint8Array {
+  return utf8(`${JSON.stringify(value)}\n`);
+}
+
+function linesOf<T>(entries: Iterable<T>, row: (entry: T) => unknown): Uint8Array[] {
+  const lines: Uint8Array[] = [];
+  let rows: unknown[] = [];
+  for (const entry of entries) {
+    if (rows.push(row(entry)) < ROWS) continue;
+    lines.push(lineOf(rows));
+    rows = [];
+  }
+  return rows.length === 0 ? lines : [...lines, lineOf(rows)];
+}
+
+function manifestRow(
+  [digest, one]: readonly [string, Manifest],
+  {
+    types,
+    actors,
+    places,
+    short,
+  }: { types: Table; actors: Table; places: ReadonlyMap<string, number>; short(key: string): string },
+): ManifestRow {
+  const { subject, artifactType, annotations } = one;
+  const row: ManifestRow = [
+    digest,
+    short(one.key),
+    one.size,
+    shortSha(digest, one.sha256),
+    types.place(one.mediaType),
+    one.at,
+    actors.place(one.by),
+    one.blobs.map((blob) => places.get(blob) ?? blob),
+    one.children,
+    one.idle,
+  ];
+  if (subject === undefined && artifactType === undefined && annotations === undefined) return row;
+  row.push({
+    ...(subject === undefined ? {} : { subject }),
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(annotations === undefined ? {} : { annotations }),
+  });
+  return row;
+}
+
 export function encodeState(state: OciState): Uint8Array {
   const { name, owners, visibility, createdAt, modifiedAt, weight } = state;
   const types = new Table();
@@ -74,7 +126,8 @@ export function encodeState(state: OciState): Uint8Array {
   const images = placesOf(state.manifests);
   const prefix = prefixOf(state);
   const short = (key: string): string => (key.startsWith(prefix) ? key.slice(prefix.length) : key);
-  const blobs = [...state.blobs].map(
+  const blobs = linesOf(
+    state.blobs,
     ([digest, { key, size, sha256, uses, idle, idleAt }]): BlobRow => [
       digest,
       short(key),
@@ -85,29 +138,9 @@ export function encodeState(state: OciState): Uint8Array {
       idleAt,
     ],
   );
-  const manifests = [...state.manifests].map(([digest, one]): ManifestRow => {
-    const row: ManifestRow = [
-      digest,
-      short(one.key),
-      one.size,
-      shortSha(digest, one.sha256),
-      types.place(one.mediaType),
-      one.at,
-      actors.place(one.by),
-      one.blobs.map((blob) => places.get(blob) ?? blob),
-      one.children,
-      one.idle,
-    ];
-    const { subject, artifactType, annotations } = one;
-    if (subject === undefined && artifactType === undefined && annotations === undefined) return row;
-    row.push({
-      ...(subject === undefined ? {} : { subject }),
-      ...(artifactType === undefined ? {} : { artifactType }),
-      ...(annotations === undefined ? {} : { annotations }),
-    });
-    return row;
-  });
-  const document: Document = {
+  const manifests = linesOf(state.manifests, (entry) => manifestRow(entry, { types, actors, places, short }));
+  const tags = linesOf(state.tags, ([tag, digest]): TagRow => [tag, images.get(digest) ?? digest]);
+  const head: Head = {
     name,
     owners,
     visibility,
@@ -117,60 +150,104 @@ export function encodeState(state: OciState): Uint8Array {
     prefix,
     types: types.values,
     actors: actors.values,
-    blobs,
-    manifests,
-    tags: [...state.tags].map(([tag, digest]) => [tag, images.get(digest) ?? digest] as const),
+    blobs: state.blobs.size,
+    manifests: state.manifests.size,
+    tags: state.tags.size,
   };
-  return utf8(JSON.stringify(document));
+  return concat([lineOf(head), ...blobs, ...manifests, ...tags]);
+}
+
+/** The lines of a checkpoint, parsed one by one. */
+class Lines {
+  private readonly bytes: Uint8Array;
+  private at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  next(): unknown {
+    const end = this.bytes.indexOf(10, this.at);
+    if (end < 0) throw new SyntaxError('the checkpoint ends early');
+    const line = text(this.bytes.subarray(this.at, end));
+    this.at = end + 1;
+    return JSON.parse(line);
+  }
+
+  /** So many rows, which are all of their lines. */
+  *rows<R>(count: number): Generator<R> {
+    if (!Number.isSafeInteger(count)) throw new SyntaxError('the checkpoint does not say how much it holds');
+    for (let left = count; left > 0; ) {
+      const rows = this.next() as readonly R[];
+      if (!Array.isArray(rows) || rows.length === 0 || rows.length > left) throw new SyntaxError('not a line of rows');
+      yield* rows;
+      left -= rows.length;
+    }
+  }
+}
+
+function manifestOf(
+  [, key, size, sha256, type, at, by, named, children, idle, more = {}]: ManifestRow,
+  digest: string,
+  {
+    types,
+    actors,
+    digests,
+    long,
+  }: { types: Head['types']; actors: Head['actors']; digests: readonly string[]; long(key: string): string },
+): Manifest {
+  return {
+    key: long(key),
+    size,
+    sha256: longSha(digest, sha256),
+    mediaType: types[type] ?? '',
+    at,
+    by: actors[by] ?? '',
+    blobs: named.map((one) => (typeof one === 'string' ? one : (digests[one] ?? ''))),
+    children,
+    subject: more.subject,
+    artifactType: more.artifactType,
+    annotations: more.annotations,
+    idle,
+  };
 }
 
 /** The state that was encoded; throws on bytes that `encodeState` did not write. */
 export function decodeState(bytes: Uint8Array): OciState {
-  const document = JSON.parse(text(bytes)) as Document;
-  const { name, owners, visibility, createdAt, modifiedAt, weight, prefix, types, actors } = document;
+  const lines = new Lines(bytes);
+  const head = lines.next() as Head;
+  const { name, owners, visibility, createdAt, modifiedAt, weight, prefix, types, actors } = head;
   // a short key is one name, a whole one is many
   const long = (key: string): string => (key.includes('/') ? key : prefix + key);
-  const digests = document.blobs.map(([digest]) => digest);
-  const blobs = document.blobs.map(([digest, key, size, sha256, uses, idle, idleAt]): [string, Blob] => [
-    digest,
-    { key: long(key), size, sha256: longSha(digest, sha256), uses, idle, idleAt },
-  ]);
+  const digests: string[] = [];
+  const blobs = new Map<string, Blob>();
+  for (const [digest, key, size, sha256, uses, idle, idleAt] of lines.rows<BlobRow>(head.blobs)) {
+    digests.push(digest);
+    blobs.set(digest, { key: long(key), size, sha256: longSha(digest, sha256), uses, idle, idleAt });
+  }
   const referrers = new Map<string, [string, true][]>();
-  const manifests = document.manifests.map((row): [string, Manifest] => {
-    const [digest, key, size, sha256, type, at, by, named, children, idle, more = {}] = row;
-    const { subject } = more;
-    if (subject !== undefined) {
-      const others = referrers.get(subject);
-      if (others) others.push([digest, true]);
-      else referrers.set(subject, [[digest, true]]);
-    }
-    const manifest: Manifest = {
-      key: long(key),
-      size,
-      sha256: longSha(digest, sha256),
-      mediaType: types[type] ?? '',
-      at,
-      by: actors[by] ?? '',
-      blobs: named.map((one) => (typeof one === 'string' ? one : (digests[one] ?? ''))),
-      children,
-      subject,
-      artifactType: more.artifactType,
-      annotations: more.annotations,
-      idle,
-    };
-    return [digest, manifest];
-  });
-  const tags = document.tags.map(([tag, image]): [string, string] => [
-    tag,
-    typeof image === 'string' ? image : (manifests[image]?.[0] ?? ''),
-  ]);
+  const images: string[] = [];
+  const manifests = new Map<string, Manifest>();
+  for (const row of lines.rows<ManifestRow>(head.manifests)) {
+    const [digest] = row;
+    const manifest = manifestOf(row, digest, { types, actors, digests, long });
+    images.push(digest);
+    manifests.set(digest, manifest);
+    if (manifest.subject === undefined) continue;
+    const others = referrers.get(manifest.subject);
+    if (others) others.push([digest, true]);
+    else referrers.set(manifest.subject, [[digest, true]]);
+  }
+  const tags = new Map<string, string>();
+  for (const [tag, image] of lines.rows<TagRow>(head.tags))
+    tags.set(tag, typeof image === 'string' ? image : (images[image] ?? ''));
   return {
     name,
     owners,
     visibility,
-    blobs: LayeredMap.of(blobs),
-    manifests: LayeredMap.of(manifests),
-    tags: LayeredMap.of(tags),
+    blobs: LayeredMap.over(blobs),
+    manifests: LayeredMap.over(manifests),
+    tags: LayeredMap.over(tags),
     referrers: LayeredMap.of([...referrers].map(([subject, list]) => [subject, LayeredMap.of(list)] as const)),
     createdAt,
     modifiedAt,

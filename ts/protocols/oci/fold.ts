@@ -195,7 +195,7 @@ const ownersAfter = (state: OciState, change: Change): readonly string[] =>
 
 /** What an image repository's log holds (design §1.5). */
 export const ociSchema: LogSchema<OciState> = {
-  revision: 'oci.2',
+  revision: 'oci.3',
   initial: emptyState,
   apply(before, change, entry) {
     const at = Math.max(before.modifiedAt, change.at);

@@ -10,7 +10,7 @@ import { manifestUnknown, nameUnknown } from './errors.js';
 import { outerName, pathOf } from './locations.js';
 import { MAX_MANIFEST } from './manifest.js';
 import { digestOf, type Reference } from './names.js';
-import { linked, pageOf, sortedTags } from './render.js';
+import { linked, pageOfTags } from './render.js';
 import type { Manifest, OciState } from './state.js';
 
 type Handle = PackageHandle<OciState>;
@@ -87,7 +87,7 @@ export class Reads {
     const { name } = call.params;
     const { state } = call.package.snapshot;
     if (state.createdAt === 0) throw nameUnknown(name);
-    const { items, next } = pageOf(sortedTags(state.tags), call.query);
+    const { items, next } = pageOfTags(state.tags, call.query);
     const path = pathOf(call, name, '/tags/list');
     return json({ name: outerName(call, name), tags: items }, 'revalidate', linked(path, next));
   };

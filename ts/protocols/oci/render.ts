@@ -1,20 +1,10 @@
 import { RegistryError } from '../../errors/registry-error.js';
 import type { Query } from '../../http/route.js';
+import { firstBehind, type LayeredMap } from '../../lib/layered-map.js';
 import { nextLink } from './locations.js';
 
 /** Items of one page, however many are asked for. */
 export const MAX_PAGE = 10_000;
-
-const sorted = new WeakMap<ReadonlyMap<string, string>, readonly string[]>();
-
-/** In byte order of ASCII. States do not change, so neither does their order. */
-export function sortedTags(tags: ReadonlyMap<string, string>): readonly string[] {
-  const known = sorted.get(tags);
-  if (known) return known;
-  const names = [...tags.keys()].sort();
-  sorted.set(tags, names);
-  return names;
-}
 
 /** Throws PAGINATION_NUMBER_INVALID for what is no natural number. Nothing is ever allocated in proportion to it. */
 export function pageSize(text: string | undefined, most: number): number {
@@ -25,17 +15,6 @@ export function pageSize(text: string | undefined, most: number): number {
       detail: { n: text.slice(0, 32) },
     });
   return Math.min(Number(text), most);
-}
-
-function firstBehind(names: readonly string[], last: string): number {
-  let low = 0;
-  let high = names.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((names[middle] ?? '') <= last) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 export interface Page {
@@ -52,6 +31,19 @@ export function pageOf(names: readonly string[], query: Query): Page {
   const items = names.slice(from, from + n);
   const end = items.at(-1);
   return { items, next: end !== undefined && from + n < names.length ? { n, last: end } : undefined };
+}
+
+/** The same of tags, in byte order of ASCII, without putting all of them in order again after each push. */
+export function pageOfTags(tags: LayeredMap<string, string>, query: Query): Page {
+  const n = pageSize(query.get('n'), MAX_PAGE);
+  const items: string[] = [];
+  const last = query.get('last');
+  for (const tag of n === 0 ? [] : tags.keysBehind(last === '' ? undefined : last)) {
+    const end = items.at(-1);
+    if (items.length === n && end !== undefined) return { items, next: { n, last: end } };
+    items.push(tag);
+  }
+  return { items, next: undefined };
 }
 
 /** Options of a Reply: the link to the next page, where there is one. */
