@@ -3,6 +3,8 @@ import { PieceSize } from '../lib/piece-size.js';
 
 /** Of a text there is one piece being filled and one in use. */
 const pieces = new PieceSize({ total: 4 * 1024 ** 2, least: 24 * 1024, most: 192 * 1024 });
+/** The first piece of a text; each further one may be twice as large. Most texts are short, and what is allocated for them is what the collector runs for. */
+const FIRST = 24 * 1024;
 const EMPTY = Buffer.alloc(0);
 const LAST_GROUP = /^[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/](?:=|[A-Za-z0-9+/]))$/;
 
@@ -13,6 +15,7 @@ class Base64Decoder {
   /** Empty between two pieces: who waits for the rest of a text holds one piece, and not two. */
   private out = EMPTY;
   private size = 0;
+  private next = FIRST;
   /** One to four characters: whether they are the last group is known only at the end. */
   private held = '';
 
@@ -57,11 +60,13 @@ class Base64Decoder {
   }
 
   private get room(): number {
-    return this.out.length === 0 ? pieces.bytes : this.out.length - this.size;
+    return this.out.length === 0 ? Math.min(this.next, pieces.bytes) : this.out.length - this.size;
   }
 
   private open(): void {
-    if (this.out.length === 0) this.out = Buffer.allocUnsafeSlow(pieces.bytes);
+    if (this.out.length > 0) return;
+    this.out = Buffer.allocUnsafeSlow(this.room);
+    this.next = 2 * this.out.length;
   }
 
   /** Whole groups without padding. Node skips what is not base64: then fewer bytes come out. */
