@@ -11,6 +11,8 @@ export interface CallerFacts {
   readonly organisationOf: ((name: string) => string | undefined) | undefined;
   /** Undefined: the request cannot bring a one-time password. */
   readonly confirm: (() => Promise<void>) | undefined;
+  /** See `Caller.renew`. */
+  readonly renew: ((principal: Principal) => Promise<void>) | undefined;
   readonly actor: IRequestActor | undefined;
   readonly address: string | undefined;
   readonly userAgent: string | undefined;
@@ -40,6 +42,10 @@ export class RequestCaller implements Caller {
 
   progress(): void {
     this.facts.lifetime.touch();
+  }
+
+  async renew(): Promise<void> {
+    if (this.principal) await this.facts.renew?.(this.principal);
   }
 
   granted(name: string, action: Action): Promise<boolean> {

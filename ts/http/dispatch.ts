@@ -19,6 +19,9 @@ import type { RegistryRequest, Site } from './site.js';
 /** Bodies that are shorter than this are read to their end and forgotten; for longer ones the connection is closed (reliability H10). */
 const DRAINED = 64 * 1024;
 
+/** Credentials that were shown within this time are not asked about again. */
+const SHOWN_LATELY_MS = 1_000;
+
 /** What is known of a request so far: also what an error needs. */
 class Exchange {
   readonly site: Site;
@@ -72,11 +75,24 @@ class Exchange {
       resource,
       organisationOf: instance.organisationOf,
       confirm: askOnce({ gate, principal, headers: this.headers, baseUrl, passwords: instance.oneTimePasswords }),
+      renew: (who) => this.renew(who),
       actor,
       address,
       userAgent: this.headers.get('user-agent'),
       lifetime: this.lifetime,
     });
+  }
+
+  /**
+   * Uploads take their time, and a token that was revoked meanwhile must change nothing any more. One that has run out meanwhile was good when it was shown:
+   * clients are not made to send everything again.
+   */
+  private async renew({ userId, token }: Principal): Promise<void> {
+    const { gate, runtime } = this.site;
+    const { expiresAt = Number.POSITIVE_INFINITY } = token;
+    if (runtime.clock.monotonic() - this.lifetime.began < SHOWN_LATELY_MS || expiresAt <= runtime.clock.now()) return;
+    const now = await gate.identify(this.headers, new Identifying(this));
+    if (now?.userId !== userId) throw new RegistryError('unauthenticated', 'The credentials are not valid any more');
   }
 }
 

@@ -29,6 +29,8 @@ export class Lifetime {
   private controller: AbortController | undefined;
   private giveUp: ((reason: unknown) => void) | undefined;
   private reason: unknown;
+  /** On the clock that never runs backwards. */
+  readonly began: number;
   private moved: number;
   private timer: { cancel(): void } | undefined;
 
@@ -36,7 +38,8 @@ export class Lifetime {
     this.clock = clock;
     this.limit = limit;
     this.client = client;
-    this.moved = clock.monotonic();
+    this.began = clock.monotonic();
+    this.moved = this.began;
     this.timer = deadline(clock, limit, () => this.late());
     if (client?.gone) this.onGone();
     else client?.listen(this.onGone);

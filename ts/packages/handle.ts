@@ -106,6 +106,7 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
       const standing = await this.require(action);
       for (const file of deletes) await this.before('beforeDelete', 'delete', file, signal);
       for (const file of puts) await this.before('beforePut', 'put', file, signal);
+      if (action !== 'read') await this.caller.renew?.();
       const guarded: Decide<S, R> = (snapshot) => {
         try {
           return this.guarded(standing, action, snapshot, decide);

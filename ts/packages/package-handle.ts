@@ -109,6 +109,10 @@ export interface Caller {
    * `unauthenticated` with the code `otp`. Absent: there is no way to bring one.
    */
   readonly confirm?: (() => Promise<void>) | undefined;
+  /**
+   * Asked before a change is committed: throws `unauthenticated` where the credentials were made void since the request began. Absent: they cannot be.
+   */
+  renew?(): Promise<void>;
   /** For hooks and audit. */
   readonly actor: IHookActor | undefined;
   readonly signal: AbortSignal;
