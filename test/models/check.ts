@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Mutant } from '../../ts/log/mutant.js';
 import { explore, type Found, random, replay, type Scenario } from './schedules.js';
+import { exploreAll } from './traces.js';
 
 export type Mutants = ReadonlySet<Mutant>;
 
@@ -73,6 +74,43 @@ export function checkScenario(
       it(`notices ${scenario.name}`, { timeout: 120_000 }, async () => {
         const found = await hunt(scenario, few);
         expect(found.wrong, `not noticed in ${found.schedules} schedules`).toBeDefined();
+      });
+    }
+  });
+}
+
+/** More than a scenario has that is to be seen whole; by hand a part of them. */
+const MAX_ORDERS = 20_000;
+const FEW_ORDERS = 40;
+
+/**
+ * Every order in which the steps of the real code can meet, however often processes are switched and however long they pause (steps that do not meet may
+ * change places); and the same with each of `mutants` switched on, which must be noticed. `most`: there are too many, and so many runs are enough.
+ */
+export function checkEveryOrder(
+  make: (mutants: Mutants) => Scenario,
+  mutants: readonly Mutant[],
+  { most }: { readonly most?: number } = {},
+): void {
+  const variants = [named(make, []), ...mutants.map((mutant) => named(make, [mutant]))];
+  const [honest, ...broken] = variants as [Scenario, ...Scenario[]];
+  if (REPLAY !== undefined) {
+    replayOne(variants, REPLAY);
+    return;
+  }
+  describe(`the real code: ${honest.name}`, () => {
+    const all = whole && most === undefined;
+    it(`holds in ${all ? 'every order' : 'some orders'} of its steps`, { timeout: 900_000 }, async () => {
+      const found = await exploreAll(honest, whole ? (most ?? MAX_ORDERS) : FEW_ORDERS);
+      expect(found.wrong, told(found)).toBeUndefined();
+      expect(found.schedules).toBeGreaterThan(20);
+      if (all) expect(found.complete, `${found.schedules} orders are not all`).toBe(true);
+      console.log(`${honest.name}: ${found.complete ? 'all' : 'the first'} ${found.schedules} orders, ${found.cut} more begun`);
+    });
+    for (const scenario of broken) {
+      it(`notices ${scenario.name}`, { timeout: 120_000 }, async () => {
+        const found = await exploreAll(scenario, 4_000);
+        expect(found.wrong, `not noticed in ${found.schedules} orders`).toBeDefined();
       });
     }
   });

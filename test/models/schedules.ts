@@ -21,7 +21,7 @@ interface Choice {
   readonly process: number;
 }
 
-interface Outcome {
+export interface Outcome {
   readonly wrong: string | undefined;
   readonly trace: readonly string[];
   /** Who could have run at each step, and who did. */
@@ -31,10 +31,10 @@ interface Outcome {
 const MAX_STEPS = 600;
 
 /** Runs the scenario, switching processes only where `choose` says so or where one has nothing left to do. */
-async function run(
+export async function run(
   scenario: Scenario,
-  choose: (step: number, runnable: readonly number[], current: number) => number | undefined,
-  visited: (step: number, state: string) => boolean = () => false,
+  choose: (step: number, runnable: readonly number[], current: number) => number | 'stop' | undefined,
+  visited: (step: number, stage: Stage, current: number) => boolean = () => false,
 ): Promise<Outcome> {
   const stage = new Stage(scenario.processes);
   const free = new Set<Promise<void>>();
@@ -55,12 +55,13 @@ async function run(
     const runnable = stage.runnable();
     if (runnable.length === 0) break;
     const wanted = choose(step, runnable, current);
+    if (wanted === 'stop') return { wrong: undefined, trace: stage.trace, steps };
     current = wanted ?? (runnable.includes(current) ? current : (runnable[0] as number));
     steps.push({ runnable, chosen: current });
     await stage.release(current);
     const wrong = play.violated(false);
     if (wrong !== undefined) return { wrong, trace: stage.trace, steps };
-    if (visited(step, `${stage.signature()} ${current}`)) return { wrong: undefined, trace: stage.trace, steps };
+    if (visited(step, stage, current)) return { wrong: undefined, trace: stage.trace, steps };
   }
   if (failure !== undefined) return { wrong: `a script failed: ${String(failure)}`, trace: stage.trace, steps };
   if (steps.length >= MAX_STEPS) return { wrong: 'does not come to an end', trace: stage.trace, steps };
@@ -122,8 +123,9 @@ export async function explore(scenario: Scenario, preemptions: number, maxSchedu
       if (schedules % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
       const last = choices.at(-1)?.step ?? 0;
       const left = preemptions - depth;
-      const outcome = await run(scenario, bySchedule(choices), (step, state) => {
+      const outcome = await run(scenario, bySchedule(choices), (step, stage, current) => {
         if (step < last) return false;
+        const state = `${stage.signature()} ${current}`;
         if ((seen.get(state) ?? -1) >= left) return true;
         seen.set(state, left);
         return false;
@@ -165,8 +167,13 @@ const bySeed = (seed: number) => {
 
 /** Runs what a `replay` line says behind the scenario's name. */
 export async function replay(scenario: Scenario, line: string): Promise<Found> {
-  const seed = /^seed (\d+)$/.exec(line)?.[1];
-  const choose = seed === undefined ? bySchedule(JSON.parse(line) as readonly Choice[]) : bySeed(Number(seed));
+  const [, how, digits] = /^(seed|order) (\d+)$/.exec(line) ?? [];
+  const choose =
+    digits === undefined
+      ? bySchedule(JSON.parse(line) as readonly Choice[])
+      : how === 'seed'
+        ? bySeed(Number(digits))
+        : (step: number) => (digits[step] === undefined ? undefined : Number(digits[step]));
   const { wrong, trace } = await run(scenario, choose);
   return { schedules: 1, wrong, replay: `${scenario.name} ${line}`, trace };
 }

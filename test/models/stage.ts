@@ -10,6 +10,12 @@ import { StorageError } from '../../ts/storage/storage-error.js';
 import { TestClock } from '../log/set-log.js';
 import { SimpleStore } from '../log/simple-store.js';
 
+/** What one step has looked at and what it has changed: keys, and prefixes that end with `*`. Two steps that do not meet may change places. */
+export interface Footprint {
+  readonly reads: Set<string>;
+  readonly writes: Set<string>;
+}
+
 interface Waiting {
   readonly label: string;
   readonly go: () => void;
@@ -29,6 +35,9 @@ export interface DriverHabits {
 
 /** The process that delivers late creates. */
 export const WIRE = 'wire';
+
+/** What every step looks at and only the passing of hours changes. */
+const TIME = 'the time';
 
 const never = () => undefined;
 
@@ -52,7 +61,13 @@ export const settled = (): Promise<void> => new Promise((resolve) => process.nex
 
 /** One shared clock: a sleeper wakes when somebody moves it far enough. */
 export class StageClock extends TestClock {
+  private readonly onPass: () => void;
   private readonly sleepers = new Set<{ readonly until: number; readonly wake: () => void }>();
+
+  constructor(onPass: () => void) {
+    super();
+    this.onPass = onPass;
+  }
 
   override sleep(milliseconds: number): Promise<void> {
     if (milliseconds < 500) return super.sleep(0);
@@ -60,6 +75,7 @@ export class StageClock extends TestClock {
   }
 
   pass(milliseconds: number): void {
+    this.onPass();
     this.wall += milliseconds;
     this.mono += milliseconds;
     for (const sleeper of [...this.sleepers]) {
@@ -73,8 +89,10 @@ export class StageClock extends TestClock {
 /** A store whose every call is a step that the schedule releases; the call is applied in that moment and at once. */
 export class Stage {
   readonly store = new SimpleStore();
-  readonly clock = new StageClock();
+  readonly clock = new StageClock(() => this.footprint.writes.add(TIME));
   readonly trace: string[] = [];
+  /** Of the step that is under way, or was the last. */
+  footprint: Footprint = { reads: new Set([TIME]), writes: new Set() };
   private readonly waiting = new Map<string, Waiting[]>();
   private readonly names: readonly string[];
   /** What each process has seen so far, and who wrote each object after having seen what. */
@@ -121,6 +139,7 @@ export class Stage {
     const name = this.names[index] as string;
     const queue = this.waiting.get(name) ?? [];
     this.waiting.set(name, []);
+    this.footprint = { reads: new Set([TIME]), writes: new Set() };
     for (const { label } of queue) this.saw(name, label);
     this.trace.push(`${name}: ${queue.map(({ label }) => label).join(', ')}`);
     for (const { go } of queue) go();
@@ -143,8 +162,42 @@ export class Stage {
     };
   }
 
-  driver(process: string, { skew = 0, slow = false, local = false, loses = never }: DriverHabits = {}): StorageDriver {
+  /** The store, with every call on the footprint of the step that makes it. */
+  private watched(): StorageDriver {
     const { store } = this;
+    const reads = (key: string): void => void this.footprint.reads.add(key);
+    const writes = (keys: readonly string[]): void => {
+      for (const key of keys) this.footprint.writes.add(key);
+    };
+    return {
+      name: store.name,
+      stat: (key) => {
+        reads(key);
+        return store.stat(key);
+      },
+      read: (key) => {
+        reads(key);
+        return store.read(key);
+      },
+      write: (key, body, options) => {
+        // a create that finds the key taken has only looked
+        if (options?.ifAbsent && store.objects.has(key)) reads(key);
+        else writes([key]);
+        return store.write(key, body, options);
+      },
+      delete: (keys) => {
+        writes(keys);
+        return store.delete(keys);
+      },
+      list: (prefix, options) => {
+        reads(`${prefix}*`);
+        return store.list(prefix, options);
+      },
+    };
+  }
+
+  driver(process: string, { skew = 0, slow = false, local = false, loses = never }: DriverHabits = {}): StorageDriver {
+    const store = this.watched();
     const at = async <T>(label: string, call: () => Promise<T>): Promise<T> => {
       await this.step(process, label);
       const result = await call();
