@@ -3,7 +3,7 @@ import { refused, worked } from '../processes.js';
 import { lacks, onPath } from '../programs.js';
 import type { Sandbox } from '../sandbox.js';
 import { atTerminal, browser } from '../terminal.js';
-import { ask, PASSWORD, type Rig } from './rig.js';
+import { ask, inFull, PASSWORD, type Rig } from './rig.js';
 
 const tokenIn = (machine: Sandbox): string | undefined => /_authToken=(.*)$/m.exec(machine.read('.npmrc'))?.[1];
 
@@ -78,7 +78,7 @@ export function accounts(rig: () => Rig): void {
     expect(await bob.json(['access', 'list', 'collaborators', '@team/hidden'])).toEqual({ bob: 'read-write' });
   });
 
-  it('npm 16: profile get, and a new password', async () => {
+  inFull('npm 16: profile get, and a new password', async () => {
     const { carol, machine, site } = rig();
     expect(await carol.json(['profile', 'get'])).toMatchObject({ name: 'carol', email: 'carol@people.example', tfa: false });
     await carol.out(['profile', 'set', 'email', 'new@people.example']);

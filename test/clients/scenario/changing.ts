@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { refused, worked } from '../processes.js';
-import { ask, type Rig } from './rig.js';
+import { ask, inFull, type Rig } from './rig.js';
 
 interface Document {
   readonly versions: Readonly<Record<string, { readonly deprecated?: string }>>;
@@ -53,7 +53,7 @@ export function changing(rig: () => Rig): void {
     expect(await admin.require(project, 'shrinking')).toBe('shrinking@1.1.0');
   });
 
-  it('npm 12: unpublish a whole package: 404 afterwards, its versions stay taken', async () => {
+  inFull('npm 12: unpublish a whole package: 404 afterwards, its versions stay taken', async () => {
     const { admin, site } = rig();
     await admin.publish({ name: 'passing', version: '1.0.0' });
     await admin.out(['unpublish', 'passing', '--force']);
@@ -81,7 +81,7 @@ export function changing(rig: () => Rig): void {
     expect([Object.keys(versions), maintainers.map(({ name }) => name)]).toEqual([['1.0.0', '1.0.1'], ['carol']]);
   });
 
-  it('npm star, unstar, stars', async () => {
+  inFull('npm star, unstar, stars', async () => {
     const { bob } = rig();
     await bob.out(['star', 'plain']);
     expect(await bob.out(['stars'])).toContain('plain');

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { run, worked } from '../processes.js';
-import type { Rig } from './rig.js';
+import { inFull, type Rig } from './rig.js';
 
 /** Packages whose fields steer the installer. */
 export function installing(rig: () => Rig): void {
@@ -19,7 +19,7 @@ export function installing(rig: () => Rig): void {
     expect(readdirSync(join(project, 'node_modules', '@native'))).toEqual(['here']);
   });
 
-  it('npm 28: bin, optional peers and install scripts', async () => {
+  inFull('npm 28: bin, optional peers and install scripts', async () => {
     const { admin } = rig();
     const script = { 'tool.js': '#!/usr/bin/env node\nconsole.log("the tool runs");\n' };
     await admin.publish({ name: 'with-bin', version: '1.0.0', bin: { 'the-tool': 'tool.js' } }, [], script);
@@ -46,7 +46,7 @@ export function installing(rig: () => Rig): void {
     expect(lock.packages['node_modules/with-script']).toMatchObject({ hasInstallScript: true, funding: expect.anything() });
   });
 
-  it('npm 28: bundled dependencies come with the tarball, a shrinkwrap pins its own', async () => {
+  inFull('npm 28: bundled dependencies come with the tarball, a shrinkwrap pins its own', async () => {
     const { admin, site } = rig();
     const inner = {
       'node_modules/inner/package.json': '{"name":"inner","version":"9.9.9"}',

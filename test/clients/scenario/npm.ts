@@ -9,6 +9,9 @@ import { reading } from './reading.js';
 import { type Rig, startRig } from './rig.js';
 import { storage } from './storage.js';
 
+if (!process.env.REQUIRE_CLIENTS)
+  console.log('shortened: npm without its less common commands; REQUIRE_CLIENTS=1 drives them all');
+
 /** Everything npm can ask of a registry, in one order: later parts use what earlier ones have published. */
 export function npmScenario(setup: Setup, without = false): void {
   describe.skipIf(without || lacks('npm', onPath('npm')))(`npm against ${setup.title}`, { timeout: 120_000 }, () => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { refused } from '../processes.js';
-import { ask, type Rig, requestsDuring } from './rig.js';
+import { ask, inFull, type Rig, requestsDuring } from './rig.js';
 
 interface Lock {
   readonly packages: Readonly<
@@ -66,7 +66,7 @@ export function publishing(rig: () => Rig): void {
     expect(await admin.json(['view', 'tagged', 'dist-tags'])).toEqual({ beta: '1.1.0', latest: '1.2.0' });
   });
 
-  it('npm 25: view fields, tags, versions and one manifest; an unknown version is 404', async () => {
+  inFull('npm 25: view fields, tags, versions and one manifest; an unknown version is 404', async () => {
     const { admin, site } = rig();
     expect((await admin.out(['view', 'tagged@beta', 'version'])).trim()).toBe('1.1.0');
     expect(await admin.json(['view', 'tagged', 'versions'])).toEqual(['1.0.0', '1.1.0', '1.2.0']);
@@ -77,7 +77,7 @@ export function publishing(rig: () => Rig): void {
     expect(refused(await admin.npm(['view', 'no-such-package'])).err).toContain('E404');
   });
 
-  it('npm 31: versions published at once are all there', async () => {
+  inFull('npm 31: versions published at once are all there', async () => {
     const { admin, bob, site } = rig();
     await admin.publish({ name: 'busy', version: '1.0.0' });
     await admin.out(['owner', 'add', 'bob', 'busy']);

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { refused, worked } from '../processes.js';
-import { ask, type Rig, requestsDuring } from './rig.js';
+import { ask, inFull, type Rig, requestsDuring } from './rig.js';
 
 interface Found {
   readonly name: string;
@@ -23,7 +23,7 @@ export function reading(rig: () => Rig): void {
     expect(await admin.out(['search', 'nothing-is-called-so'])).toContain('No matches found');
   });
 
-  it('npm 20: ping and doctor', async () => {
+  inFull('npm 20: ping and doctor', async () => {
     const { admin, site } = rig();
     const ping = worked(await admin.npm(['ping']));
     expect(ping.err).toMatch(/PONG/);
@@ -31,7 +31,7 @@ export function reading(rig: () => Rig): void {
     expect(asked.filter(({ route }) => route === 'ping').map(({ status }) => status)).toEqual([200]);
   });
 
-  it('npm 21: audit sends its list in gzip and finds nothing', async () => {
+  inFull('npm 21: audit sends its list in gzip and finds nothing', async () => {
     const { admin, site } = rig();
     const project = admin.project({ plain: '1.0.0' });
     await admin.out(['install', '--no-audit'], project);
@@ -43,7 +43,7 @@ export function reading(rig: () => Rig): void {
     expect(JSON.parse(report)).toMatchObject({ metadata: { vulnerabilities: { total: 0 } } });
   });
 
-  it('npm 26: --before honours the time of each version', async () => {
+  inFull('npm 26: --before honours the time of each version', async () => {
     const { admin } = rig();
     const time = await admin.json<Record<string, string>>(['view', 'tagged', 'time']);
     const before = new Date(Date.parse(time['1.2.0'] ?? '') - 1).toISOString();
@@ -54,7 +54,7 @@ export function reading(rig: () => Rig): void {
     expect(none.err).toMatch(/ETARGET|ENOVERSIONS/);
   });
 
-  it('npm 32: pack, diff and outdated', async () => {
+  inFull('npm 32: pack, diff and outdated', async () => {
     const { admin } = rig();
     const folder = admin.folder();
     const [packed] = await admin.json<readonly { filename: string; integrity: string }[]>(['pack', 'tagged@1.0.0'], folder);
