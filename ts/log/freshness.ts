@@ -73,16 +73,22 @@ export class Freshness {
 
   /** Resolves once a probe that is young enough has marked what changed. Answers whether this package was named by a marker. */
   async settle(pkg: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<boolean> {
-    const probe = this.local ? await this.look(this.local) : await this.settleAll(options.signal);
+    // The signal is asked for only by who has to wait: making one is dear.
+    const probe = this.local ? await this.look(this.local) : (this.recent() ?? (await this.settleAll(options.signal)));
     return probe.marked.has(pkg);
   }
 
   /** Like `settle`, for the whole space. */
   async settleAll(signal?: AbortSignal): Promise<Probe> {
     if (this.local) return this.look(this.local);
-    if (this.last && this.young(this.last.began)) return this.last;
+    const recent = this.recent();
+    if (recent) return recent;
     if (this.running && this.young(this.running.began)) return unlessAborted(this.running.probe, signal);
     return unlessAborted(this.flight.run(), signal);
+  }
+
+  private recent(): AgeingProbe | undefined {
+    return this.last && this.young(this.last.began) ? this.last : undefined;
   }
 
   private young(began: Moment): boolean {
