@@ -6,20 +6,26 @@ const [root, secret, token, body, at, when] = process.argv.slice(2);
 const die = () => process.kill(process.pid, 'SIGKILL');
 let calls = 0;
 const METHODS = new Set(['stat', 'read', 'write', 'delete', 'list', 'copy', 'namesSync', 'existsSync']);
+function counted(call) {
+  calls += 1;
+  if (calls !== Number(at)) return call();
+  if (when === 'before') die();
+  const answer = call();
+  if (when === 'during' || !(answer instanceof Promise)) setImmediate(die);
+  else answer.then(die, die);
+  return answer;
+}
 const driver = new Proxy(new FilesystemDriver(root), {
   get(target, name) {
     const value = Reflect.get(target, name, target);
     if (typeof value !== 'function') return value;
+    if (name === 'prepare')
+      return async (...args) => {
+        const prepared = await counted(() => value.apply(target, args));
+        return { commit: () => counted(() => prepared.commit()), discard: () => prepared.discard() };
+      };
     if (!METHODS.has(name)) return value.bind(target);
-    return (...args) => {
-      calls += 1;
-      if (calls !== Number(at)) return value.apply(target, args);
-      if (when === 'before') die();
-      const answer = value.apply(target, args);
-      if (when === 'during' || !(answer instanceof Promise)) setImmediate(die);
-      else answer.then(die, die);
-      return answer;
-    };
+    return (...args) => counted(() => value.apply(target, args));
   },
 });
 const registry = new SmartRegistry({ storage: driver, npm: { enabled: true }, secret, auth: { adminToken: token } });
