@@ -12,6 +12,12 @@ export class Client {
   constructor(base, token) {
     this.base = base;
     this.token = token;
+    this.begin();
+  }
+
+  /** A connection of its own for what follows: one that has been idle while others were measured may be closed by the server at any moment. */
+  begin() {
+    this.agent?.destroy();
     this.agent = new Agent({ keepAlive: true, maxSockets: 64 });
   }
 
@@ -111,11 +117,12 @@ export async function download(server, path, size) {
 }
 
 /** Milliseconds of each of some requests, one after the other: their median. */
-export async function latency(count, send) {
+export async function latency(count, send, make = (n) => n) {
   const times = [];
   for (let n = 0; n < count; n += 1) {
+    const what = make(n);
     const began = process.hrtime.bigint();
-    await send(n);
+    await send(what);
     times.push(Number(process.hrtime.bigint() - began) / 1e6);
   }
   return times.sort((a, b) => a - b)[times.length >> 1];
