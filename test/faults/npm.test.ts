@@ -5,6 +5,7 @@ import { collectAll, verifyAll } from '../../ts/server/house-keeping.js';
 import { MemoryDriver } from '../../ts/storage/drivers/memory.js';
 import { type FaultKind, type FaultyAbility, FaultyDriver } from '../../ts/testing/index.js';
 import { publishBody } from '../server/publish.js';
+import { FAULT_KINDS } from './trial.js';
 import { REPLAY } from './tried.js';
 
 const TOKEN = 'an-operators-own-token-K7xQ2mP9vR4w';
@@ -190,25 +191,13 @@ async function trial(content: Stored, way: Way, kind: FaultKind, at: number): Pr
   return driver.fired;
 }
 
-const KINDS: readonly FaultKind[] = [
-  'before',
-  'after',
-  'torn',
-  'hang',
-  'slow-down',
-  'conflict',
-  'exists-though-ours',
-  'death',
-  'pause',
-];
-
 /** CI takes every call; by hand every third one tells, and every sixth one of those that take their time. */
 const WHOLE = Boolean(process.env['REQUIRE_CLIENTS']);
 const strideOf = (kind: FaultKind): number => (WHOLE ? 1 : ['hang', 'pause'].includes(kind) ? 6 : 3);
 if (!WHOLE) console.log('shortened: a fault at every third storage call; REQUIRE_CLIENTS=1 takes all');
 
 describe.skipIf(REPLAY !== undefined)('npm publish through a whole registry, with a fault at every storage call', () => {
-  const cases = Object.keys(WAYS).flatMap((way) => KINDS.map((kind) => [way, kind] as const));
+  const cases = Object.keys(WAYS).flatMap((way) => FAULT_KINDS.map((kind) => [way, kind] as const));
   it.each(cases)('INV1 INV2 INV4: writes %s, %s', { timeout: 240_000 }, async (way, kind) => {
     const content = await started();
     let at = 1;
@@ -229,7 +218,7 @@ describe.skipIf(REPLAY !== undefined)('npm publish through a whole registry, wit
 
 const [, replayed, kindOf, at] = /^npm publish \/ (\S+) \/ (\S+) \/ (\d+)$/.exec(REPLAY ?? '') ?? [];
 async function replayOne(): Promise<void> {
-  const kind = KINDS.find((one) => one === kindOf);
+  const kind = FAULT_KINDS.find((one) => one === kindOf);
   if (!kind || !replayed || !WAYS[replayed]) throw new Error(`no such fault: ${REPLAY}`);
   expect(await trial(await started(), replayed, kind, Number(at))).toBe(true);
 }

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { Fault, FaultKind } from '../../ts/testing/index.js';
 import { afresh, begin, furnish, OPERATIONS, type Operation, type View, view } from './oci-requests.js';
 import { type Process, Site, type Stored, type Told } from './oci-world.js';
+import { FAULT_KINDS } from './trial.js';
 import { REPLAY } from './tried.js';
 
 /** CI takes every call and kind; by hand one kind in three and every so many calls, others for each request. */
@@ -9,18 +10,6 @@ const WHOLE = Boolean(process.env['REQUIRE_CLIENTS']);
 const STRIDE = WHOLE ? 1 : 25;
 /** No request makes so many calls. */
 const MAX_POINTS = 150;
-const KINDS: readonly FaultKind[] = [
-  'before',
-  'after',
-  'torn',
-  'hang',
-  'slow-down',
-  'conflict',
-  'exists-though-ours',
-  'death',
-  'pause',
-];
-
 /** A store as an operation finds it, and what it should leave. */
 interface Ground {
   readonly content: Stored;
@@ -255,22 +244,26 @@ describe.skipIf(REPLAY !== undefined)('OCI requests, with a fault at every stora
   );
   describe.each(OPERATIONS)('$name', (operation) => {
     const number = OPERATIONS.indexOf(operation);
-    it.each(KINDS.filter((_, n) => WHOLE || (n + number) % 3 === 0))('INV1 INV2 INV4: %s', { timeout: 120_000 }, async (kind) => {
-      const wrong: string[] = [];
-      const first = 1 + ((number + 3 * KINDS.indexOf(kind)) % Math.min(STRIDE, operation.points));
-      let at = first;
-      for (; at <= MAX_POINTS; at += STRIDE) {
-        const reached = await tried({ operation, kind, at }).catch((error: Error) => {
-          wrong.push(error.message);
-          return true;
-        });
-        if (!reached) break;
-        runs += 1;
-      }
-      expect(wrong.slice(0, 3).join('\n')).toBe('');
-      expect(at + STRIDE).toBeGreaterThan(operation.points);
-      expect(at).toBeLessThan(MAX_POINTS);
-    });
+    it.each(FAULT_KINDS.filter((_, n) => WHOLE || (n + number) % 3 === 0))(
+      'INV1 INV2 INV4: %s',
+      { timeout: 120_000 },
+      async (kind) => {
+        const wrong: string[] = [];
+        const first = 1 + ((number + 3 * FAULT_KINDS.indexOf(kind)) % Math.min(STRIDE, operation.points));
+        let at = first;
+        for (; at <= MAX_POINTS; at += STRIDE) {
+          const reached = await tried({ operation, kind, at }).catch((error: Error) => {
+            wrong.push(error.message);
+            return true;
+          });
+          if (!reached) break;
+          runs += 1;
+        }
+        expect(wrong.slice(0, 3).join('\n')).toBe('');
+        expect(at + STRIDE).toBeGreaterThan(operation.points);
+        expect(at).toBeLessThan(MAX_POINTS);
+      },
+    );
   });
 });
 
@@ -278,7 +271,7 @@ const [, name, kind, at] = /^oci (.+) \/ (\S+) \/ (\d+)$/.exec(REPLAY ?? '') ?? 
 if (name !== undefined)
   it(`replays ${REPLAY}`, async () => {
     const operation = OPERATIONS.find((one) => one.name === name);
-    const known = KINDS.find((one) => one === kind);
+    const known = FAULT_KINDS.find((one) => one === kind);
     if (!operation || !known) throw new Error(`no such fault: ${REPLAY}`);
     expect(await tried({ operation, kind: known, at: Number(at) })).toBe(true);
   });

@@ -5,9 +5,8 @@ import { type Operation, perform, upload } from './operations.js';
 import { type Fact, Reference, seen } from './reference.js';
 import { World } from './world.js';
 
-/** Those of the driver, and a pause whose call arrives only when the process has given it up. */
-export type Kind = FaultKind | 'pause-late';
-export const KINDS: readonly Kind[] = [
+/** Those of the driver. */
+export const FAULT_KINDS: readonly FaultKind[] = [
   'before',
   'after',
   'torn',
@@ -17,8 +16,10 @@ export const KINDS: readonly Kind[] = [
   'exists-though-ours',
   'death',
   'pause',
-  'pause-late',
 ];
+/** And a pause whose call arrives only when the process has given it up. */
+export type Kind = FaultKind | 'pause-late';
+export const KINDS: readonly Kind[] = [...FAULT_KINDS, 'pause-late'];
 
 export interface Point {
   readonly operation: Operation;

@@ -106,7 +106,7 @@ export async function openCast(anonymousRead: boolean): Promise<Cast> {
     absent: '@acme/absent',
     public: await stage('@acme/public', 'public'),
     restricted: await stage('@acme/closed', 'restricted'),
-    deleted: await stage('@acme/delete', 'deleted'),
+    deleted: await stage('@acme/hollow', 'deleted'),
   };
   return {
     house,

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { IAuthProvider } from '../../ts/auth/provider.js';
 import { openHouse } from './house.js';
 import type { OciCast } from './oci-cast.js';
 import { OciMatrix, summary } from './oci-matrix.js';
 import { NEEDS, type Standing } from './oci-oracle.js';
 import { digestOf, IMAGES, LAYER, SHARED, SPARE, USES } from './oci-uses.js';
-import { CASES, hurried, type Part, token } from './provider-cases.js';
+import { CASES, hurried, obedient, type Part } from './provider-cases.js';
 
 const IMAGE = 'application/vnd.oci.image.manifest.v1+json';
 /** What can be done with a provider's own tokens: sessions are the house's. */
@@ -17,17 +16,7 @@ describe.each(WHOLE ? [false, true] : [true])('A15: a provider of the applicatio
   let part: Part = {};
 
   beforeAll(async () => {
-    const provider: IAuthProvider = {
-      authenticate: async () => null,
-      validateToken: (text, protocol) =>
-        part.validateToken ? part.validateToken(text, protocol) : Promise.resolve(text === 'good' ? token : null),
-      createToken: async () => 'good',
-      revokeToken: async () => undefined,
-      authorize: (presented, resource, action, context) =>
-        part.authorize
-          ? part.authorize(presented, resource, action, context)
-          : Promise.resolve(presented !== null || action === 'read'),
-    };
+    const provider = obedient(() => part);
     const house = await openHouse({ protocol: 'oci', anonymousRead: open, authProvider: provider, runtime: hurried });
     const [repository] = house.registry.parts.repositories;
     const must = async (expected: number, method: string, path: string, asked: object = {}): Promise<string> => {

@@ -32,6 +32,22 @@ const lie = (value: unknown): any => value;
 export type Part = Partial<Pick<IAuthProvider, 'validateToken' | 'authorize'>>;
 
 export const token: IAuthToken = { userId: 'zoe', scopes: ['*:*:*:*'] };
+
+/** Takes the token `good` and lets strangers read, but for what the part in play does in its place. */
+export const obedient = (part: () => Part): IAuthProvider => ({
+  authenticate: async () => null,
+  validateToken(text, protocol) {
+    const { validateToken } = part();
+    return validateToken ? validateToken(text, protocol) : Promise.resolve(text === 'good' ? token : null);
+  },
+  createToken: async () => 'good',
+  revokeToken: async () => undefined,
+  authorize(presented, resource, action, context) {
+    const { authorize } = part();
+    return authorize ? authorize(presented, resource, action, context) : Promise.resolve(presented !== null || action === 'read');
+  },
+});
+
 export interface ProviderSays {
   readonly credentials: 'bad' | 'good';
   readonly reads?: true;

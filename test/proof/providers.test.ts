@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { IAuthProvider } from '../../ts/auth/provider.js';
 import { at, documentOf } from './documents.js';
 import { openHouse } from './house.js';
 import { Matrix, type Stage, summary } from './matrix.js';
 import { NEEDS, type Standing } from './oracle.js';
-import { CASES, hurried, type Part, token } from './provider-cases.js';
+import { CASES, hurried, obedient, type Part } from './provider-cases.js';
 import { SPELLINGS, USES } from './requests.js';
 
 /** Who spells how has nothing to do with how a provider fails: everything with everything only where there is time. */
@@ -20,17 +19,7 @@ describe.each([false, true])('A15: a provider of the application, anonymous read
   let part: Part = {};
 
   beforeAll(async () => {
-    const provider: IAuthProvider = {
-      authenticate: async () => null,
-      validateToken: (text, protocol) =>
-        part.validateToken ? part.validateToken(text, protocol) : Promise.resolve(text === 'good' ? token : null),
-      createToken: async () => 'good',
-      revokeToken: async () => undefined,
-      authorize: (presented, resource, action, context) =>
-        part.authorize
-          ? part.authorize(presented, resource, action, context)
-          : Promise.resolve(presented !== null || action === 'read'),
-    };
+    const provider = obedient(() => part);
     const house = await openHouse({ anonymousRead: open, authProvider: provider, runtime: hurried });
     const obeying = async <T>(work: () => Promise<T>): Promise<T> => {
       const before = part;
@@ -66,7 +55,7 @@ describe.each([false, true])('A15: a provider of the application, anonymous read
         absent: '@acme/absent',
         public: await put('@acme/public', 'public'),
         restricted: await put('@acme/closed', 'restricted'),
-        deleted: await put('@acme/delete', 'deleted'),
+        deleted: await put('@acme/hollow', 'deleted'),
       },
       fresh: (standing) => {
         count += 1;
