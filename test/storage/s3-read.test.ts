@@ -39,6 +39,19 @@ describe('S3 reads', () => {
     expect(Math.max(...sizes)).toBeGreaterThan(65_536);
   });
 
+  it('readers who look away keep nobody else from the store, however many they are', async () => {
+    on.fake.store.put('large', Buffer.alloc(MIB, 3));
+    const driver = on.another({ callTimeout: 30_000 });
+    const stalled: (StoredObject | undefined)[] = [];
+    for (let batch = 0; batch < 6; batch += 1) {
+      stalled.push(...(await Promise.all(Array.from({ length: 50 }, () => driver.read('large')))));
+    }
+    expect(await driver.stat('large')).toMatchObject({ size: MIB });
+    expect(await driver.write('other', bytes('x'), { ifAbsent: true })).toBe('written');
+    expect((await driver.read('other'))?.size).toBe(1);
+    for (const found of stalled) await streamOf(found).cancel();
+  });
+
   it('ranges: the bytes asked for, and the size of the whole', async () => {
     on.fake.store.put('abc', Buffer.from('abcdefgh'));
     const found = await on.driver.read('abc', { range: { start: 2, end: 4 } });

@@ -45,6 +45,8 @@ export interface CallPlan {
   readonly bodyless?: boolean;
   /** Body size, which lengthens the time limit. */
   readonly bytes?: number;
+  /** Its answer holds the connection for as long as somebody reads. */
+  readonly download?: boolean;
 }
 
 /** A call that the store answered with "no such thing" or "it is there already". */
@@ -54,6 +56,8 @@ const RETRIED: ReadonlySet<Failure['type']> = new Set(['refused', 'lost', 'unsen
 const CALL_TIMEOUT = 15_000;
 const CONNECT_TIMEOUT = 5_000;
 const MAX_SOCKETS = 256;
+/** One for each reader, however slow: those who only ask or write never wait behind them. */
+const MAX_DOWNLOADS = 4_096;
 /** The slowest link on which a part still arrives in time. */
 const SLOWEST_BYTES_PER_MS = 64;
 
@@ -61,7 +65,8 @@ const SLOWEST_BYTES_PER_MS = 64;
 export class S3Connection {
   private readonly options: S3ConnectionOptions;
   private readonly retryBudget: RetryBudget;
-  private client: Promise<S3> | undefined;
+  private caller: Promise<S3> | undefined;
+  private downloader: Promise<S3> | undefined;
 
   constructor(options: S3ConnectionOptions) {
     this.options = options;
@@ -80,8 +85,7 @@ export class S3Connection {
 
   /** Runs one call, again where that is allowed. Throws StorageErrors. */
   async call<T>(plan: CallPlan, run: (client: S3, attempt: Attempt) => Promise<T>): Promise<T | Refusal> {
-    this.client ??= this.newClient();
-    const client = await this.client;
+    const client = await this.clientFor(plan);
     this.retryBudget.earn();
     for (let attempt = 1; ; attempt += 1) {
       if (plan.signal?.aborted) throw new StorageError('aborted', `s3: ${plan.what}: aborted`, plan.signal.reason);
@@ -98,8 +102,18 @@ export class S3Connection {
 
   /** Closes idle connections. */
   async close(): Promise<void> {
-    (await this.client)?.destroy();
-    this.client = undefined;
+    const clients = [this.caller, this.downloader];
+    [this.caller, this.downloader] = [undefined, undefined];
+    for (const client of clients) (await client)?.destroy();
+  }
+
+  private clientFor({ download }: CallPlan): Promise<S3> {
+    if (!download) {
+      this.caller ??= this.newClient();
+      return this.caller;
+    }
+    this.downloader ??= this.newClient({ requestHandler: handlerOf(this.options, MAX_DOWNLOADS) });
+    return this.downloader;
   }
 
   private async attempt<T>(
@@ -148,8 +162,16 @@ function toCallError(failure: Failure, plan: CallPlan, error: unknown): StorageE
   return new StorageError(plan.changes && !plan.idempotent ? 'unknown' : 'aborted', `s3: ${plan.what}: aborted`, harmless(error));
 }
 
+const handlerOf = ({ connectTimeout }: S3ConnectionOptions, maxSockets: number) => ({
+  connectionTimeout: connectTimeout ?? CONNECT_TIMEOUT,
+  // The SDK's idle limit also cuts a download whose reader is slow; ours (here and in the body) count only the store's time.
+  socketTimeout: 0,
+  requestTimeout: 0,
+  httpAgent: new HttpAgent({ keepAlive: true, maxSockets }),
+  httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets }),
+});
+
 function clientConfig(options: S3ConnectionOptions): S3ClientConfig {
-  const agent = { keepAlive: true, maxSockets: MAX_SOCKETS };
   return {
     region: options.region ?? 'us-east-1',
     ...(options.endpoint ? { endpoint: options.endpoint } : {}),
@@ -161,13 +183,6 @@ function clientConfig(options: S3ConnectionOptions): S3ClientConfig {
     responseChecksumValidation: 'WHEN_REQUIRED',
     // Our bodies are small and in memory: waiting for a 100 costs a round trip, and six seconds on stores that never send it.
     expectContinueHeader: false,
-    requestHandler: {
-      connectionTimeout: options.connectTimeout ?? CONNECT_TIMEOUT,
-      // The SDK's idle limit also cuts a download whose reader is slow; ours (here and in the body) count only the store's time.
-      socketTimeout: 0,
-      requestTimeout: 0,
-      httpAgent: new HttpAgent(agent),
-      httpsAgent: new HttpsAgent(agent),
-    },
+    requestHandler: handlerOf(options, MAX_SOCKETS),
   };
 }

@@ -90,7 +90,9 @@ export class S3Driver implements CopyingDriver, ComposingDriver, ProbedDriver {
     const { range } = options;
     const what = `read ${key}`;
     const input = { ...this.at(key), ...(range ? { Range: `bytes=${range.start}-${range.end}` } : {}) };
-    const answer = await this.connection.call(readPlan(what, options), (client, attempt) => client.getObject(input, attempt));
+    const answer = await this.connection.call({ ...readPlan(what, options), download: true }, (client, attempt) =>
+      client.getObject(input, attempt),
+    );
     if (answer === 'absent' || answer === 'exists') return undefined;
     const body = answer.Body as unknown as Readable;
     const length = answer.ContentLength;
