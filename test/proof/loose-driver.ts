@@ -1,4 +1,4 @@
-import type { StorageDriver } from '../../ts/storage/driver.js';
+import type { PreparedWrite, StorageDriver } from '../../ts/storage/driver.js';
 import { MemoryDriver } from '../../ts/storage/drivers/memory.js';
 
 /** How many turns of the event loop a create waits for another of the same key. */
@@ -14,12 +14,18 @@ export class LooseDriver extends MemoryDriver {
   loose = false;
   private readonly looking = new Map<string, number>();
 
-  override async write(...[key, body, options]: Parameters<StorageDriver['write']>): Promise<'written' | 'exists'> {
+  override async prepare(...[key, body, options]: Parameters<MemoryDriver['prepare']>): Promise<PreparedWrite> {
     await turn();
-    if (!this.loose || options?.ifAbsent !== true || !key.startsWith('log/npm/')) return super.write(key, body, options);
-    if (this.has(key)) return 'exists';
-    await this.meet(key);
-    return super.write(key, body, { ...options, ifAbsent: false });
+    if (!this.loose || options?.ifAbsent !== true || !key.startsWith('log/npm/')) return super.prepare(key, body, options);
+    const { commit, discard } = await super.prepare(key, body, { ...options, ifAbsent: false });
+    return {
+      discard,
+      commit: async () => {
+        if (this.has(key)) return 'exists';
+        await this.meet(key);
+        return commit();
+      },
+    };
   }
 
   override async read(...args: Parameters<StorageDriver['read']>): ReturnType<StorageDriver['read']> {

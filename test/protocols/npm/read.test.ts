@@ -239,7 +239,10 @@ describe('N1: names never lead anywhere else', () => {
     'a%2f..%2fb',
   ];
   it('reads', async () => {
-    const before = (await npm.driver.list('')).objects.map(({ key }) => key);
+    // What was published before is still being fed meanwhile: logs and objects stay as they are.
+    const keys = async () =>
+      (await npm.driver.list('')).objects.map(({ key }) => key).filter((key) => /^(log|objects)\//.test(key));
+    const before = await keys();
     for (const spelling of spellings)
       for (const path of [
         `/${spelling}`,
@@ -249,7 +252,7 @@ describe('N1: names never lead anywhere else', () => {
         `/-/package/${spelling}/dist-tags`,
       ])
         expect([400, 404], path).toContain((await npm.get(path)).status);
-    expect((await npm.driver.list('')).objects.map(({ key }) => key)).toEqual(before);
+    expect(await keys()).toEqual(before);
   });
   it('writes', async () => {
     const keys = async () => (await npm.driver.list('log/npm/')).objects.map(({ key }) => key);
