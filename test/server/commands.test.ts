@@ -184,7 +184,7 @@ describe('commands that cannot be', () => {
 
 describe('help', () => {
   it('lists commands, and the options of serve with their environment and defaults', async () => {
-    expect((await run(['--help'])).out).toMatch(/usage: entrepot COMMAND/);
+    expect((await run(['-h'])).out).toMatch(/usage: entrepot COMMAND/);
     const { out, code } = await run(['serve', '--help']);
     expect(code).toBe(0);
     for (const text of [

@@ -20,6 +20,9 @@ const SERVER_FLAGS: FlagSpec = {
   version: { type: 'boolean' },
 };
 
+/** What people type first. */
+const spelledOut = (arg: string): string => (arg === '-h' ? '--help' : arg);
+
 const text = (line: string): void => void process.stdout.write(line);
 
 /** Takes flags apart. Unknown ones are a `ConfigError` with the nearest known one. */
@@ -112,7 +115,7 @@ process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 // Whoever read our output may have gone: that is no reason to die.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
-keepAliveDuring(() => main(process.argv.slice(2))).then(
+keepAliveDuring(() => main(process.argv.slice(2).map(spelledOut))).then(
   (code) => process.exit(code),
   (error: unknown) => {
     process.stderr.write(`entrepot: ${sentence(error)}\n`);

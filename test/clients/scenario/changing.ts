@@ -64,7 +64,7 @@ export function changing(rig: () => Rig): void {
     expect(await admin.json(['view', 'passing', 'versions'])).toEqual(['1.0.1']);
   });
 
-  it('npm 14: owner add, rm, ls; the last one stays; versions are untouched; strangers are kept out', async () => {
+  inFull('npm 14: owner add, rm, ls; the last one stays; versions are untouched; strangers are kept out', async () => {
     const { admin, bob, carol } = rig();
     await bob.publish({ name: '@team/owned', version: '1.0.0' });
     expect(await bob.out(['owner', 'ls', '@team/owned'])).toMatch(/^bob\b/);

@@ -1,12 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect } from 'vitest';
 import { run, worked } from '../processes.js';
 import { inFull, type Rig } from './rig.js';
 
 /** Packages whose fields steer the installer. */
 export function installing(rig: () => Rig): void {
-  it('npm 27: of optional platform packages only the matching one is installed', async () => {
+  inFull('npm 27: of optional platform packages only the matching one is installed', async () => {
     const { admin } = rig();
     const other = process.platform === 'win32' ? 'linux' : 'win32';
     await admin.publish({ name: '@native/here', version: '1.0.0', os: [process.platform], cpu: [process.arch] });
