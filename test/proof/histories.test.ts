@@ -9,7 +9,7 @@ import { type Instance, type Recorded, record } from './workload.js';
 
 /** `PROOF_OPERATIONS` overrules on a folder: any number by hand. */
 const LONG = process.env['REQUIRE_CLIENTS'] === '1';
-const ON_FOLDER = Number(process.env['PROOF_OPERATIONS'] ?? (LONG ? 20_000 : 1_000));
+const ON_FOLDER = Number(process.env['PROOF_OPERATIONS'] ?? (LONG ? 20_000 : 600));
 const ON_BUCKET = LONG ? 2_000 : 300;
 const BEHIND = LONG ? 1_000 : 300;
 if (!LONG)

@@ -46,7 +46,7 @@ export function accounts(rig: () => Rig): void {
     expect(polls.length).toBeLessThan(20);
   });
 
-  it('npm 17: token create, list, revoke; a read-only one cannot publish', async () => {
+  inFull('npm 17: token create, list, revoke; a read-only one cannot publish', async () => {
     const { bob, machine, site } = rig();
     const permission = '--packages-and-scopes-permission=read-only';
     const asked = ['token', 'create', '--name=reader', permission, `--password=${PASSWORD}`, '--json'];
@@ -66,7 +66,7 @@ export function accounts(rig: () => Rig): void {
     expect(refused(await reader.npm(['whoami'])).err).toMatch(/E401|401/);
   });
 
-  it('npm 15: access get, set and list; a restricted package does not exist for strangers', async () => {
+  inFull('npm 15: access get, set and list; a restricted package does not exist for strangers', async () => {
     const { bob, carol, site } = rig();
     await bob.publish({ name: '@team/hidden', version: '1.0.0' });
     expect((await bob.out(['access', 'get', 'status', '@team/hidden'])).trim()).toBe('@team/hidden: private');
