@@ -17,7 +17,9 @@ interface Arena {
 const NOTHING = { body: new Uint8Array(0) };
 const CLIENTS = 16;
 /** By hand a third of it. */
-const ROUNDS = process.env['REQUIRE_CLIENTS'] === '1' ? 9 : 3;
+const quick = process.env['REQUIRE_CLIENTS'] !== '1';
+if (quick) console.log('shortened: fewer rounds, and no deletions against pushes; REQUIRE_CLIENTS=1 makes all');
+const ROUNDS = quick ? 3 : 9;
 
 async function inMemory(): Promise<Arena> {
   const storage = new SynchronousMemoryDriver();
@@ -150,7 +152,7 @@ describe.each([
     }
   });
 
-  it('oci 44, oci 46: deletions against pushes: never a 5xx, and every image that is left is whole', async () => {
+  it.skipIf(quick)('oci 44, oci 46: deletions against pushes: never a 5xx, and every image that is left is whole', async () => {
     const name = 'race/deletes';
     const content = new Content('deletes');
     const layer = content.layer();
