@@ -205,3 +205,13 @@ describe('names and sources of chance', () => {
     expect([...source].filter(([, text]) => /@ts-(ignore|nocheck|expect-error)/.test(text)).map(([file]) => file)).toEqual([]);
   });
 });
+
+describe('the tests', () => {
+  it('register hooks in test files only: a module that several files share is read once in a process', () => {
+    const tests = dirname(fileURLToPath(import.meta.url));
+    const hooked = readdirSync(tests, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts') && name !== 'set-up.ts')
+      .filter((name) => /^(?:before|after)(?:Each|All)\(/m.test(readFileSync(join(tests, name), 'utf8')));
+    expect(hooked).toEqual([]);
+  });
+});

@@ -14,6 +14,7 @@ export default defineConfig({
   test: {
     root: ROOT,
     globalSetup: ['test/build-before.ts'],
+    setupFiles: ['test/set-up.ts'],
     pool: 'forks',
     // on two cores vitest would use one: much of what runs here waits for other processes
     maxWorkers: 2,

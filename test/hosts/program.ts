@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach } from 'vitest';
+import { afterEveryTest } from '../leftovers.js';
 import { bareEnv, HOSTS } from './installed.js';
 import { scratch } from './project.js';
 
@@ -24,7 +24,7 @@ export interface Program {
 const PATIENCE_MS = 20_000;
 const running = new Set<ChildProcess>();
 
-afterEach(async () => {
+afterEveryTest(async () => {
   for (const child of running) {
     const gone = new Promise((resolve) => child.once('close', resolve));
     child.kill('SIGKILL');

@@ -3,13 +3,13 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlin
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
+import { afterEveryFile } from '../leftovers.js';
 import { HOSTS, type Host, installed, ROOT } from './installed.js';
 
 const SAMPLES = fileURLToPath(new URL('samples', import.meta.url));
 
 const folders: string[] = [];
-afterAll(() => {
+afterEveryFile(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 

@@ -3,18 +3,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach } from 'vitest';
 import type { NewToken } from '../../ts/auth/mint.js';
 import { PROTOCOL_TABLE } from '../../ts/protocols/index.js';
 import { readOptions } from '../../ts/server/options.js';
 import { SmartRegistry } from '../../ts/smart-registry.js';
+import { afterEveryTest } from '../leftovers.js';
 
 export const CLI = fileURLToPath(new URL('../../dist/server/cli.js', import.meta.url));
 
 const started = new Set<ChildProcess>();
 const folders: string[] = [];
 
-afterEach(async () => {
+afterEveryTest(async () => {
   for (const child of started) {
     if (child.exitCode !== null || child.signalCode !== null) continue;
     const gone = new Promise((resolve) => child.once('exit', resolve));
