@@ -66,7 +66,7 @@ export interface VerifyAllOptions {
 }
 
 /** Looks at everything stored: repositories and their records, and users where they are kept here. */
-export function verifyAll(
+export async function verifyAll(
   { storage, auth, repositories, runtime, onFault }: OpenRegistry,
   options: VerifyAllOptions,
 ): Promise<VerifyReport> {
@@ -74,5 +74,11 @@ export function verifyAll(
   const spaces = repositories.map(({ space, protocol: { schema, inventory } }) => verifiable({ space, schema, inventory }));
   const users = auth.space ? [verifiable({ space: auth.space, schema: userSchema })] : [];
   const own = verifiable({ space: records, schema: repositorySchema });
-  return verify({ ...options, driver: storage.driver, runtime, spaces: [own, ...spaces, ...users] });
+  try {
+    // a repair has the space feed what was lost
+    await records.open();
+    return await verify({ ...options, driver: storage.driver, runtime, spaces: [own, ...spaces, ...users] });
+  } finally {
+    await records.close();
+  }
 }
