@@ -47,19 +47,25 @@ export interface Bounds {
   readonly schedules?: number;
 }
 
+/** What `tests` says of the scenario and of its variants with a mutant each; or one line of theirs is replayed. */
+function describeReal(
+  make: (mutants: Mutants) => Scenario,
+  mutants: readonly Mutant[],
+  tests: (honest: Scenario, broken: readonly Scenario[]) => void,
+): void {
+  const honest = named(make, []);
+  const broken = mutants.map((mutant) => named(make, [mutant]));
+  if (REPLAY !== undefined) replayOne([honest, ...broken], REPLAY);
+  else describe(`the real code: ${honest.name}`, () => tests(honest, broken));
+}
+
 /** Every schedule of the real code with few switches, then random ones; and the same with each of `mutants` switched on, which must be noticed. */
 export function checkScenario(
   make: (mutants: Mutants) => Scenario,
   mutants: readonly Mutant[],
   { few = false, preemptions = PREEMPTIONS, schedules = SCHEDULES }: Bounds & { readonly few?: boolean } = {},
 ): void {
-  const variants = [named(make, []), ...mutants.map((mutant) => named(make, [mutant]))];
-  const [honest, ...broken] = variants as [Scenario, ...Scenario[]];
-  if (REPLAY !== undefined) {
-    replayOne(variants, REPLAY);
-    return;
-  }
-  describe(`the real code: ${honest.name}`, () => {
+  describeReal(make, mutants, (honest, broken) => {
     it(`holds with up to ${preemptions} preemptions, in ${schedules === Number.POSITIVE_INFINITY ? 'every schedule' : `at most ${schedules} schedules`}, and in random ones`, {
       timeout: 300_000,
     }, async () => {
@@ -93,13 +99,7 @@ export function checkEveryOrder(
   mutants: readonly Mutant[],
   { most }: { readonly most?: number } = {},
 ): void {
-  const variants = [named(make, []), ...mutants.map((mutant) => named(make, [mutant]))];
-  const [honest, ...broken] = variants as [Scenario, ...Scenario[]];
-  if (REPLAY !== undefined) {
-    replayOne(variants, REPLAY);
-    return;
-  }
-  describe(`the real code: ${honest.name}`, () => {
+  describeReal(make, mutants, (honest, broken) => {
     const all = whole && most === undefined;
     it(`holds in ${all ? 'every order' : 'some orders'} of its steps`, { timeout: 900_000 }, async () => {
       const found = await exploreAll(honest, whole ? (most ?? MAX_ORDERS) : FEW_ORDERS);

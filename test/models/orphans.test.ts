@@ -1,14 +1,13 @@
 import { Space } from '../../ts/log/space.js';
 import { publishChange } from '../../ts/packages/changes.js';
 import { collectGarbage, keyedLogs } from '../../ts/packages/collect-garbage.js';
-import { HookRunner } from '../../ts/packages/hook-runner.js';
 import { releaseInventory } from '../../ts/packages/inventory.js';
 import { requireFree } from '../../ts/packages/publish.js';
-import { Repository } from '../../ts/packages/repository.js';
+import type { Repository } from '../../ts/packages/repository.js';
 import type { StorageDriver } from '../../ts/storage/driver.js';
 import { DriverObjectStore } from '../../ts/storage/driver-object-store.js';
 import { timeOf } from '../../ts/storage/key.js';
-import { callerOf, type PlainState, PUBLISHER, plainSchema } from '../packages/plain-protocol.js';
+import { callerOf, type PlainState, PUBLISHER, plainSchema, repositoryOf } from '../packages/plain-protocol.js';
 import { checkScenario, type Mutants } from './check.js';
 import type { Scenario } from './schedules.js';
 import { KEY, logOf, P, runtimeOf } from './spaces.js';
@@ -29,19 +28,7 @@ async function instance(stage: Stage, name: string, driver: StorageDriver, mutan
   const objects = new DriverObjectStore(driver, runtime);
   const copyAbove = (key: string, floor: number, signal: AbortSignal) => objects.copyAbove(key, floor, signal);
   const space = new Space<PlainState>({ id: 'r', driver, runtime, schema: plainSchema, maxStaleness: 0, copyAbove, mutants });
-  const repository = new Repository<PlainState>({
-    name: 'things',
-    id: 'r',
-    protocol: 'plain',
-    resourceType: 'package',
-    anonymousRead: true,
-    space,
-    schema: plainSchema,
-    objects,
-    hooks: new HookRunner({ runtime, onFault }),
-    runtime,
-    onFault,
-  });
+  const repository = repositoryOf({ space, objects, runtime, onFault, id: 'r' });
   await space.open();
   return { space, repository };
 }

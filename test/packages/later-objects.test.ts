@@ -2,15 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../ts/lib/bytes.js';
 import { Space } from '../../ts/log/space.js';
 import { publishChange } from '../../ts/packages/changes.js';
-import { HookRunner } from '../../ts/packages/hook-runner.js';
 import type { IStorageHooks } from '../../ts/packages/hooks.js';
-import { Repository } from '../../ts/packages/repository.js';
+import type { Repository } from '../../ts/packages/repository.js';
 import type { PreparedWrite, WriteBody, WriteOptions } from '../../ts/storage/driver.js';
 import { DriverObjectStore } from '../../ts/storage/driver-object-store.js';
 import { SynchronousMemoryDriver } from '../../ts/storage/drivers/memory.js';
 import { StorageError } from '../../ts/storage/storage-error.js';
 import { TestRuntime } from './fake-space.js';
-import { callerOf, type PlainState, PUBLISHER, plainSchema } from './plain-protocol.js';
+import { callerOf, type PlainState, PUBLISHER, plainSchema, repositoryOf } from './plain-protocol.js';
 
 /** Objects reach the store when the test says so, or not at all; what else is written arrives at once. */
 class SlowObjects extends SynchronousMemoryDriver {
@@ -43,19 +42,7 @@ async function world(hooks: IStorageHooks = {}) {
   const space = new Space<PlainState>({ id: 'plain', driver, runtime, schema: plainSchema, maxStaleness: 0 });
   await space.open();
   const onFault = () => undefined;
-  const repository = new Repository<PlainState>({
-    name: 'things',
-    id: 'plain',
-    protocol: 'plain',
-    resourceType: 'package',
-    anonymousRead: true,
-    space,
-    schema: plainSchema,
-    objects,
-    hooks: new HookRunner({ hooks, runtime, onFault }),
-    runtime,
-    onFault,
-  });
+  const repository = repositoryOf({ space, objects, runtime, onFault, hooks });
   const keys = async (prefix: string) => (await driver.list(prefix)).objects.map(({ key }) => key);
   return { driver, repository, space, keys };
 }

@@ -45,25 +45,38 @@ export function callerOf({ user, grants = [], readonly = false, enforceOwners = 
 
 export const PUBLISHER: readonly Action[] = ['read', 'create', 'overwrite', 'delete'];
 
+type Parts = ConstructorParameters<typeof Repository<PlainState>>[0];
+
+export interface RepositoryParts extends Pick<Parts, 'space' | 'objects' | 'runtime' | 'onFault'> {
+  readonly hooks?: IStorageHooks | undefined;
+  /** Default: true. */
+  readonly anonymousRead?: boolean;
+  /** Default: `plain`. */
+  readonly id?: string;
+}
+
+/** A repository of the plain protocol, over whatever space and objects. */
+export function repositoryOf({ hooks, anonymousRead = true, id = 'plain', ...parts }: RepositoryParts): Repository<PlainState> {
+  const { runtime, onFault } = parts;
+  return new Repository<PlainState>({
+    ...parts,
+    name: 'things',
+    id,
+    protocol: 'plain',
+    resourceType: 'package',
+    anonymousRead,
+    schema: plainSchema,
+    hooks: new HookRunner({ hooks, runtime, onFault }),
+  });
+}
+
 export function plainRepository(options: { readonly hooks?: IStorageHooks; readonly anonymousRead?: boolean } = {}) {
   const runtime = new TestRuntime();
   const space = new FakeSpace('plain', plainSchema, runtime);
   const objects = new FakeObjects(runtime);
   const faults: { where: string; error: unknown }[] = [];
   const onFault = (fault: { where: string; error: unknown }) => void faults.push(fault);
-  const hooks = new HookRunner({ hooks: options.hooks, runtime, onFault });
-  const repository = new Repository<PlainState>({
-    name: 'things',
-    id: 'plain',
-    protocol: 'plain',
-    resourceType: 'package',
-    anonymousRead: options.anonymousRead ?? false,
-    space,
-    schema: plainSchema,
-    objects,
-    hooks,
-    runtime,
-    onFault,
-  });
+  const { hooks, anonymousRead = false } = options;
+  const repository = repositoryOf({ space, objects, runtime, onFault, hooks, anonymousRead });
   return { runtime, space, objects, faults, repository };
 }

@@ -3,16 +3,15 @@ import { utf8 } from '../../ts/lib/bytes.js';
 import { Space } from '../../ts/log/space.js';
 import { deleteChange, publishChange } from '../../ts/packages/changes.js';
 import { collectGarbage, keyedLogs } from '../../ts/packages/collect-garbage.js';
-import { HookRunner } from '../../ts/packages/hook-runner.js';
 import type { IStorageHooks } from '../../ts/packages/hooks.js';
 import { releaseInventory } from '../../ts/packages/inventory.js';
 import type { PackageHandle } from '../../ts/packages/package-handle.js';
 import { requireFree } from '../../ts/packages/publish.js';
-import { Repository } from '../../ts/packages/repository.js';
+import type { Repository } from '../../ts/packages/repository.js';
 import { DriverObjectStore } from '../../ts/storage/driver-object-store.js';
 import { SynchronousMemoryDriver } from '../../ts/storage/drivers/memory.js';
 import { TestRuntime } from './fake-space.js';
-import { callerOf, type PlainState, PUBLISHER, plainSchema } from './plain-protocol.js';
+import { callerOf, type PlainState, PUBLISHER, plainSchema, repositoryOf } from './plain-protocol.js';
 import { DAY } from './stored-package.js';
 
 /** One instance over a store that others may share. */
@@ -28,19 +27,7 @@ async function instance(driver: SynchronousMemoryDriver, runtime: TestRuntime, h
   });
   await space.open();
   const onFault = () => {};
-  const repository = new Repository<PlainState>({
-    name: 'things',
-    id: 'plain',
-    protocol: 'plain',
-    resourceType: 'package',
-    anonymousRead: true,
-    space,
-    schema: plainSchema,
-    objects,
-    hooks: new HookRunner({ hooks, runtime, onFault }),
-    runtime,
-    onFault,
-  });
+  const repository = repositoryOf({ space, objects, runtime, onFault, hooks });
   return { space, repository, objects };
 }
 

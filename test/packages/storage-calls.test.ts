@@ -5,15 +5,14 @@ import { randomId } from '../../ts/lib/ids.js';
 import { encodeEntry } from '../../ts/log/entry.js';
 import { Space } from '../../ts/log/space.js';
 import { publishChange } from '../../ts/packages/changes.js';
-import { HookRunner } from '../../ts/packages/hook-runner.js';
 import { requireFree } from '../../ts/packages/publish.js';
-import { Repository } from '../../ts/packages/repository.js';
+import type { Repository } from '../../ts/packages/repository.js';
 import { DriverObjectStore } from '../../ts/storage/driver-object-store.js';
 import { MemoryDriver } from '../../ts/storage/drivers/memory.js';
 import { feedSlot, logSlot, objectKey, packageKey } from '../../ts/storage/key.js';
 import { FaultyDriver } from '../../ts/testing/index.js';
 import { TestRuntime } from './fake-space.js';
-import { callerOf, type PlainState, PUBLISHER, plainSchema } from './plain-protocol.js';
+import { callerOf, type PlainState, PUBLISHER, plainSchema, repositoryOf } from './plain-protocol.js';
 
 const AT = 1_600_000_000_000;
 const PER_ENTRY = 500;
@@ -53,19 +52,7 @@ async function instance(store: MemoryDriver, runtime: TestRuntime, maxStaleness:
     throw error;
   };
   const space = new Space<PlainState>({ id: 'plain', driver, runtime, schema: plainSchema, maxStaleness });
-  const repository = new Repository<PlainState>({
-    name: 'things',
-    id: 'plain',
-    protocol: 'plain',
-    resourceType: 'package',
-    anonymousRead: true,
-    space,
-    schema: plainSchema,
-    objects,
-    hooks: new HookRunner({ runtime, onFault }),
-    runtime,
-    onFault,
-  });
+  const repository = repositoryOf({ space, objects, runtime, onFault });
   await space.open();
   const calls = async (work: () => Promise<unknown>): Promise<readonly string[]> => {
     const from = driver.calls.length;

@@ -120,3 +120,15 @@ export async function openCast(anonymousRead: boolean): Promise<Cast> {
     close: () => house.close(),
   };
 }
+
+/** A reader in whose name the administrator asks: what a matrix must notice wherever a reader may less. */
+export function mistakenReader<C extends { readonly name: string; readonly who: object }>({
+  characters,
+}: {
+  readonly characters: readonly C[];
+}): C {
+  const reader = characters.find(({ name }) => name === 'a reader');
+  const administrator = characters.at(-1);
+  if (!reader || !administrator) throw new Error('the cast has changed');
+  return { ...reader, who: administrator.who };
+}
