@@ -84,6 +84,30 @@ describe('several pieces', () => {
     await oci.close();
   });
 
+  it.each(['before', 'after'] as const)(
+    'oci 12: another digest is called that, whatever storage call fails meanwhile (%s), and however often it is said again',
+    async (kind) => {
+      let ended = false;
+      for (let at = 1; !ended; at++) {
+        const store = new MemoryDriver();
+        const before = await registry({ driver: store });
+        const asked = { token: before.token };
+        const location = await open(before);
+        await send([before], location, PIECES);
+        const driver = new FaultyDriver(store, { at: at + 1_000, kind }, EXPOSED);
+        const oci = await registry({ driver });
+        while (driver.calls.length < 1_000) await driver.stat('x');
+        let told = await finish(oci, location, digestOf('something else'), asked);
+        for (let tries = 1; told.status === 503 && tries < 5; tries++)
+          told = await finish(oci, location, digestOf('something else'), asked);
+        ended = !driver.fired;
+        expect([at, told.status, told.code]).toEqual([at, 400, 'DIGEST_INVALID']);
+        for (const one of [before, oci]) await one.close();
+        expect(at).toBeLessThan(200);
+      }
+    },
+  );
+
   it('oci 43: are at most as many as a store joins', async () => {
     const driver = checked(new MemoryDriver());
     const sessions = new UploadSessions({ repository: 'r', driver, runtime: systemRuntime, maxPieces: 2, onFault: () => {} });

@@ -5,6 +5,7 @@ import { type Digests, Hasher } from '../../lib/digest.js';
 import type { PackageHandle, UploadedObject } from '../../packages/package-handle.js';
 import { NoSession, OutOfOrder, type UploadSession, type UploadSessions } from '../../packages/upload-session.js';
 import type { UploadState } from '../../packages/upload-state.js';
+import { StorageError } from '../../storage/storage-error.js';
 import { findBlob, keepBlob, OCTETS, storedBlob } from './blobs.js';
 import { blobChange, touchChange } from './changes.js';
 import { type Chunk, chunkOf } from './content-range.js';
@@ -38,6 +39,15 @@ export const mountSource = (query: { get(name: string): string | undefined }, pr
   const name = from.slice(prefix.length);
   return isName(name) ? name : undefined;
 };
+
+/**
+ * The answer is certain, though what it leaves behind could not be cleared away now: "come again" would have the client find the upload gone and not hear
+ * why. Whatever still stands of it is swept.
+ */
+function laterIfPassing(error: unknown): false {
+  if (error instanceof StorageError || (error instanceof RegistryError && error.kind === 'unavailable')) return false;
+  throw error;
+}
 
 /** Uploads of blobs (distribution-spec, pushing blobs): in one request, in two, or in pieces. */
 export class Uploads {
@@ -157,8 +167,8 @@ export class Uploads {
     const known = digests[algorithm] ?? (await this.known(() => session.digest(algorithm, () => call.progress())));
     if (known === hex) return { ...digests, [algorithm]: known };
     // the session is no good any more, unless somebody has just ended it, or is about to
-    await this.known(() => session.cancel());
-    await this.discard(call.package, session.state.chunks);
+    const cancelled = await this.known(() => session.cancel()).then(() => true, laterIfPassing);
+    if (cancelled) await this.discard(call.package, session.state.chunks);
     throw digestInvalid('the bytes do not have this digest');
   }
 
