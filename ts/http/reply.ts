@@ -17,8 +17,11 @@ export type Reply =
       readonly status: number;
       readonly content: Content;
       readonly cache: CachePolicy;
-      /** True for content with a strong validator that is held as one snapshot: files and blobs. */
-      readonly ranges: boolean;
+      /**
+       * True for content with a strong validator that is held as one snapshot: files and blobs. `'strict'`: a range that ends before it begins is
+       * unsatisfiable; elsewhere it counts as none (RFC 9110 §14.2 leaves the choice).
+       */
+      readonly ranges: boolean | 'strict';
       /** Request header names that chose this representation, for `Vary`. */
       readonly vary: readonly string[];
       readonly headers: ReplyHeaders;
@@ -36,6 +39,8 @@ export interface ReplyOptions {
   readonly headers?: ReplyHeaders;
   readonly vary?: readonly string[];
   readonly mediaType?: string;
+  /** Of files; default true. */
+  readonly ranges?: 'strict';
 }
 
 /** Content that lies in memory: generated documents. The etag is a hash of the bytes. */
@@ -59,7 +64,7 @@ export const file = (content: Content, cache: CachePolicy, options: ReplyOptions
   status: options.status ?? 200,
   content,
   cache,
-  ranges: true,
+  ranges: options.ranges ?? true,
   vary: options.vary ?? [],
   headers: options.headers ?? {},
 });

@@ -60,19 +60,18 @@ async function encoded(content: Content, coding: Encoding['coding']): Promise<En
   return found && { coding, ...found };
 }
 
-/** The range to serve; undefined: the whole. Throws `range_not_satisfiable`. */
-function rangeFor(asked: Asked, reply: ContentReply): ByteRange | undefined {
+/** The range to serve; undefined: the whole. */
+function rangeFor(asked: Asked, reply: ContentReply): ByteRange | 'unsatisfiable' | undefined {
   const { etag, lastModified, size } = reply.content;
   const header = asked.method === 'GET' && reply.ranges && size !== undefined ? asked.headers.get('range') : undefined;
   if (header === undefined || size === undefined || !rangeApplies(asked.headers, etag, lastModified)) return undefined;
-  const range = parseRange(header, size);
-  if (range === 'unsatisfiable') {
-    throw new RegistryError('range_not_satisfiable', 'range not satisfiable', {
-      headers: { 'Content-Range': `bytes */${size}`, 'Accept-Ranges': 'bytes' },
-    });
-  }
-  return range;
+  return parseRange(header, size, reply.ranges === 'strict');
 }
+
+const unsatisfiable = ({ size }: Content): RegistryError =>
+  new RegistryError('range_not_satisfiable', 'range not satisfiable', {
+    headers: { 'Content-Range': `bytes */${size}`, 'Accept-Ranges': 'bytes' },
+  });
 
 /** Opened bytes that are not as long as announced would spoil the connection's framing. */
 function checked(opened: Opened, length: number | undefined): Opened {
@@ -108,6 +107,7 @@ async function serve(asked: Asked, reply: ContentReply, headers: ResponseHeaders
     await content.discard?.();
     return notModified(headers, verdict.etag);
   }
+  if (range === 'unsatisfiable') throw unsatisfiable(content);
   if (range) {
     headers.set('Content-Range', `bytes ${range.start}-${range.end}/${content.size}`);
     return { status: 206, headers, body: await opened(asked, content, headers, range) };
@@ -150,6 +150,7 @@ function bare(asked: Asked, reply: Exclude<Reply, ContentReply>): Answer {
 export async function respond(asked: Asked, reply: Reply): Promise<Answer> {
   if (reply.type !== 'content') return bare(asked, reply);
   try {
+    if (reply.content.admit) await reply.content.admit(asked.lifetime.signal);
     const said = reply.cache !== 'no-store' && asked.shared();
     const headers = describe(asked, reply, said === true || (said !== false && (await said)));
     const reading = asked.method === 'GET' || asked.method === 'HEAD';

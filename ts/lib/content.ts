@@ -18,6 +18,11 @@ export interface Content {
   /** The bytes are in memory: `open` waits for nothing and needs no signal, the making of which is dear. */
   readonly inMemory?: true;
   open(range?: ByteRange, signal?: AbortSignal): Promise<Opened>;
+  /**
+   * Asked before anything is said of these bytes, also by answers that do not open them. Throws where the host refuses them to this caller; `open` then
+   * throws the same. Absent: nobody is to be asked.
+   */
+  admit?(signal?: AbortSignal): Promise<void>;
   /** Called instead of `open` when the bytes turn out not to be wanted, so that a waiting source can let go of its socket. */
   discard?(): Promise<void>;
   /** Ready-made encodings of the same bytes, for metadata only: `gzip`, `br`. Each has its own validator. */

@@ -9,7 +9,7 @@ export interface StoredContentOptions {
   readonly mediaType: string;
   readonly objects: ObjectStore;
   readonly onFault: FaultListener;
-  /** Asked before storage is; throws to refuse. */
+  /** Asked before storage is, once for this content; throws to refuse. */
   readonly before?: (signal: AbortSignal | undefined) => Promise<void>;
   readonly after?: () => void;
 }
@@ -28,8 +28,16 @@ export function storedContent(options: StoredContentOptions): Content {
     onFault({ where: 'stored content', error: new Error(`${file.key}: ${message}`) });
     return internal();
   };
+  const { before } = options;
+  let admitted: Promise<void> | undefined;
+  const admit =
+    before &&
+    ((signal?: AbortSignal): Promise<void> => {
+      admitted ??= before(signal);
+      return admitted;
+    });
   const open = async (range?: ByteRange, signal?: AbortSignal): Promise<Opened> => {
-    await options.before?.(signal);
+    await admit?.(signal);
     const stored = await objects.read(file.key, { range, signal });
     if (stored === undefined) throw damaged('the object is missing');
     const { body } = stored;
@@ -46,6 +54,7 @@ export function storedContent(options: StoredContentOptions): Content {
     mediaType,
     etag: file.digests.sha256,
     ...(file.uploadedAt === undefined ? {} : { lastModified: new Date(file.uploadedAt) }),
+    ...(admit ? { admit } : {}),
     open,
   };
 }

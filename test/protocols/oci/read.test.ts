@@ -60,6 +60,19 @@ describe('blobs', () => {
     expect([got.status, got.bytes.length]).toEqual([200, 2500]);
   });
 
+  it('oci 19, O12: a range is for GET alone, and comes behind the conditions', async () => {
+    const digest = await oci.blob(NAME, BYTES);
+    const path = `/v2/${NAME}/blobs/${digest}`;
+    for (const range of ['bytes=500-0', 'bytes=5000-10000']) {
+      const head = await oci.head(path, { headers: { range } });
+      expect([head.status, head.headers['content-length']]).toEqual([200, '2500']);
+      const stale = await oci.get(path, { headers: { range, 'if-range': '"other"' } });
+      expect([stale.status, stale.bytes.length]).toEqual([200, 2500]);
+      const fresh = await oci.get(path, { headers: { range, 'if-none-match': `"${digest}"` } });
+      expect([fresh.status, fresh.bytes.length]).toEqual([304, 0]);
+    }
+  });
+
   it('digests may be percent-encoded, once', async () => {
     const digest = await oci.blob(NAME, BYTES);
     expect((await oci.get(`/v2/${NAME}/blobs/${digest.replace(':', '%3A')}`)).status).toBe(200);
@@ -365,13 +378,44 @@ describe('who may', () => {
   it('O13: a host that refuses a blob refuses it by every way', async () => {
     const refusing = await registry({ hooks: { beforeGet: async () => ({ allowed: false, reason: 'quarantined' }) } });
     const digest = await refusing.blob('team/one', BYTES);
-    const path = `/v2/team/one/blobs/${digest}`;
-    expect((await refusing.get(path)).status).toBe(403);
-    expect((await refusing.get(path, { headers: { range: 'bytes=0-9' } })).status).toBe(403);
+    const { digest: image } = await refusing.image('team/one', 'v1');
+    for (const path of [`blobs/${digest}`, `manifests/${image}`, 'manifests/v1'].map((one) => `/v2/team/one/${one}`)) {
+      const got = await refusing.get(path);
+      expect([path, got.status, got.code]).toEqual([path, 403, 'DENIED']);
+      const head = await refusing.head(path);
+      expect([head.status, head.headers['docker-content-digest']]).toEqual([403, undefined]);
+      for (const headers of [{ range: 'bytes=0-9' }, { range: 'bytes=99999-' }, { 'if-none-match': '*' }])
+        expect((await refusing.get(path, { headers: headers as Record<string, string> })).status).toBe(403);
+    }
     const mounted = await refusing.request('POST', `/v2/team/two/blobs/uploads/?mount=${digest}&from=team/one`, {
       body: new Uint8Array(0),
     });
     expect(mounted.status).toBe(202);
     await refusing.close();
+  });
+
+  it('O13: a host that refuses one referrer has the others listed; each answer asks once', async () => {
+    const asked: string[] = [];
+    let refused = '';
+    const gated = await registry({
+      hooks: {
+        beforeGet: async ({ key }) => {
+          asked.push(key);
+          return { allowed: !key.endsWith(refused) };
+        },
+      },
+    });
+    const image = await gated.image(NAME, 'v1');
+    const annotations = { long: 'x'.repeat(3_000) };
+    const good = await gated.image(NAME, 'good', 'good', subjectOf(image));
+    const bad = await gated.image(NAME, 'bad', 'bad', { ...subjectOf(image), annotations });
+    refused = bad.digest;
+    const { status, json } = await gated.get(`/v2/${NAME}/referrers/${image.digest}`);
+    expect([status, json.manifests.map((one: { digest: string }) => one.digest)]).toEqual([200, [good.digest]]);
+    asked.length = 0;
+    for (const path of [`blobs/${digestOf('good')}`, 'manifests/good'])
+      expect((await gated.get(`/v2/${NAME}/${path}`)).status).toBe(200);
+    expect(asked).toEqual([`oci/${NAME}/${digestOf('good')}`, `oci/${NAME}/${good.digest}`]);
+    await gated.close();
   });
 });

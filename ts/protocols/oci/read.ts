@@ -26,32 +26,37 @@ export class Manifests {
     this.kept = new ByteLru(cacheBytes);
   }
 
-  /** The very bytes that were pushed; `open` throws `internal` for any others. */
+  /** The very bytes that were pushed; `open` throws `internal` for any others. Hooks are asked each time, whatever is kept. */
   content(handle: Handle, digest: string, manifest: Manifest): Content {
     const { mediaType, size } = manifest;
     const kept = handle.gated ? undefined : this.kept.get(digest);
     if (kept) return { size, mediaType, etag: digest, inMemory: true, open: async () => kept };
+    const stored = storedManifest(handle, digest, manifest);
     return {
       size,
       mediaType,
       etag: digest,
-      open: async (_range, signal) => this.bytes(handle, digest, manifest, signal),
+      ...(stored.admit ? { admit: stored.admit } : {}),
+      open: async (_range, signal) => this.read(stored, digest, signal),
     };
   }
 
   async bytes(handle: Handle, digest: string, manifest: Manifest, signal?: AbortSignal): Promise<Uint8Array> {
-    const { key, size, sha256, mediaType } = manifest;
-    // hooks are asked each time, whatever is kept
-    const content = handle.content({ key, size, digests: { sha256 }, name: digest, version: digest }, mediaType);
-    const known = this.kept.get(digest);
-    if (known && !handle.gated) return known;
-    const opened = await content.open(undefined, signal);
+    const known = handle.gated ? undefined : this.kept.get(digest);
+    return known ?? this.read(storedManifest(handle, digest, manifest), digest, signal);
+  }
+
+  private async read(stored: Content, digest: string, signal?: AbortSignal): Promise<Uint8Array> {
+    const opened = await stored.open(undefined, signal);
     const bytes = opened instanceof Uint8Array ? opened : await streamToBuffer(opened, { limit: MAX_MANIFEST });
     if (!isDigestOf(digest, bytes)) throw new RegistryError('internal', `${digest}: stored bytes have another digest`);
     this.kept.set(digest, bytes, bytes.byteLength + 256);
     return bytes;
   }
 }
+
+const storedManifest = (handle: Handle, digest: string, { key, size, sha256, mediaType }: Manifest): Content =>
+  handle.content({ key, size, digests: { sha256 }, name: digest, version: digest }, mediaType);
 
 function isDigestOf(digest: string, bytes: Uint8Array): boolean {
   const parsed = digestOf(digest);

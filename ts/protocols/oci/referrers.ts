@@ -1,3 +1,4 @@
+import { RegistryError } from '../../errors/registry-error.js';
 import { bytesContent, document, type Reply } from '../../http/reply.js';
 import type { Call } from '../../http/route.js';
 import { utf8 } from '../../lib/bytes.js';
@@ -60,13 +61,26 @@ export class Referrers {
     let bytes = 0;
     for (const [at, digest] of digests.entries()) {
       const manifest = state.manifests.get(digest);
-      if (!manifest) continue;
+      if (!manifest || !(await this.isAdmitted(call, digest, manifest))) continue;
       const text = JSON.stringify(await this.descriptor(call.package, digest, manifest));
       bytes += Buffer.byteLength(text);
       if (descriptors.length > 0 && (descriptors.length >= n || bytes > MAX_BYTES)) return { descriptors, last: digests[at - 1] };
       descriptors.push(text);
     }
     return { descriptors, last: undefined };
+  }
+
+  /** What a host refuses is not spoken of: annotations are a part of it, and one that is refused must not cost the others. */
+  private async isAdmitted(call: ReferrersCall, digest: string, manifest: Manifest): Promise<boolean> {
+    if (!call.package.gated) return true;
+    call.progress();
+    try {
+      await this.manifests.content(call.package, digest, manifest).admit?.(call.signal);
+      return true;
+    } catch (error) {
+      if (error instanceof RegistryError && error.kind === 'forbidden') return false;
+      throw error;
+    }
   }
 
   /** Those that name this subject, and those that an index lists which a client of an older registry has pushed under the fallback tag. */
