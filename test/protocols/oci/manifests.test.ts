@@ -163,6 +163,41 @@ describe('what a manifest may be', () => {
     }
   });
 
+  it.each(['Manifests', 'LAYERS', 'Config', 'mediatype', 'Subject', 'artifacttype', 'layer\u017f', 'bLoBs'])(
+    'O1: what readers who fold letters would take for another field is refused: %s',
+    async (name) => {
+      const text = JSON.stringify(await base()).replace('{', `{"${name}":null,`);
+      const answer = await oci.put(NAME, 'x', text);
+      expect([answer.status, answer.code]).toEqual([400, 'MANIFEST_INVALID']);
+    },
+  );
+
+  it('O1: descriptors have one spelling too; names that mean nothing have any', async () => {
+    const described = await base();
+    const [layer] = described.layers;
+    for (const name of ['Digest', 'SIZE', 'mediatype', 'URLs', '\u017fize']) {
+      const answer = await oci.put(NAME, 'x', { ...described, layers: [{ ...layer, [name]: null }] });
+      expect([name, answer.status, answer.code]).toEqual([name, 400, 'MANIFEST_INVALID']);
+    }
+    const free = { ...described, LAYER: 1, annotations: { Layers: 'x' }, layers: [{ ...layer, Platform: { Digest: 1 } }] };
+    expect((await oci.put(NAME, 'x', free)).status).toBe(201);
+  });
+
+  it('oci 24, 25: only layers may be elsewhere, never a config or a child', async () => {
+    const away = { digest: digestOf('away'), size: 4, urls: ['https://elsewhere.example/away'] };
+    const config = { ...(await base()), config: { mediaType: CONFIG, ...away } };
+    const foreign = { ...(await base()), config: { mediaType: 'application/vnd.example.foreign.config', ...away } };
+    const index = { schemaVersion: 2, mediaType: INDEX, manifests: [{ mediaType: IMAGE, ...away }] };
+    for (const [manifest, type] of [
+      [config, IMAGE],
+      [foreign, IMAGE],
+      [index, INDEX],
+    ] as const) {
+      const answer = await oci.put(NAME, 'x', manifest, { type });
+      expect([answer.status, answer.code]).toEqual([404, 'MANIFEST_BLOB_UNKNOWN']);
+    }
+  });
+
   it('O1: Content-Type and mediaType agree, and stay what they were', async () => {
     const described = await base();
     const other = await oci.put(NAME, 'x', described, { type: DOCKER });

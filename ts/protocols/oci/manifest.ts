@@ -41,15 +41,41 @@ export interface ParsedManifest {
   readonly annotations: Readonly<Record<string, string>> | null | undefined;
 }
 
+/** Fields that say what a manifest is and what it points to. */
+const MANIFEST_FIELDS = folds(
+  'schemaVersion mediaType artifactType config layers manifests blobs subject annotations fsLayers history',
+);
+const DESCRIPTOR_FIELDS = folds('mediaType digest size urls');
+
 const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function descriptor(value: unknown, where: string): Descriptor {
+/** As Go compares names of fields: the long s is an s there. */
+function folded(name: string): string {
+  return name.toLowerCase().replaceAll('\u017f', 's');
+}
+
+/** Field names by their folded form. */
+function folds(names: string): ReadonlyMap<string, string> {
+  return new Map(names.split(' ').map((name) => [folded(name), name]));
+}
+
+/** One document, one meaning: readers written in Go take `Layers` for `layers`, and the last one of the two for the one that counts. */
+function checkSpelling(fields: Fields, known: ReadonlyMap<string, string>, where: string): void {
+  for (const name of Object.keys(fields)) {
+    const meant = known.get(folded(name));
+    if (meant !== undefined && meant !== name) throw manifestInvalid(`${where} has another spelling of ${meant}`);
+  }
+}
+
+/** Layers alone may be elsewhere: without its config or a child, what looks whole could not be copied. */
+function descriptor(value: unknown, where: string, mayBeElsewhere = false): Descriptor {
   if (!isFields(value)) throw manifestInvalid(`${where} is not a descriptor`);
+  checkSpelling(value, DESCRIPTOR_FIELDS, where);
   const { digest, size, mediaType, urls } = value;
   if (typeof digest !== 'string') throw manifestInvalid(`${where} has no digest`);
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw manifestInvalid(`${where} has no size`);
   if (typeof mediaType !== 'string') throw manifestInvalid(`${where} has no mediaType`);
-  const elsewhere = ELSEWHERE.test(mediaType) || (Array.isArray(urls) && urls.length > 0);
+  const elsewhere = mayBeElsewhere && (ELSEWHERE.test(mediaType) || (Array.isArray(urls) && urls.length > 0));
   return { digest: parseDigest(digest).text, size, elsewhere };
 }
 
@@ -58,7 +84,7 @@ function descriptors(fields: Fields, name: string): readonly Descriptor[] {
   if (list === undefined || list === null) return [];
   if (!Array.isArray(list)) throw manifestInvalid(`${name} is not a list`);
   if (list.length > MAX_REFERENCES) throw manifestInvalid(`${name} has more than ${MAX_REFERENCES} members`);
-  return list.map((value, at) => descriptor(value, `${name}[${at}]`));
+  return list.map((value, at) => descriptor(value, `${name}[${at}]`, name !== 'manifests'));
 }
 
 function typeOf(contentType: string, fields: Fields): string {
@@ -126,6 +152,7 @@ export function manifestFields(bytes: Uint8Array): Fields {
  */
 export function parseManifest(bytes: Uint8Array, contentType: string): ParsedManifest {
   const fields = manifestFields(bytes);
+  checkSpelling(fields, MANIFEST_FIELDS, 'the manifest');
   const mediaType = typeOf(contentType, fields);
   checkShape(mediaType, fields);
   const config = isFields(fields['config']) ? fields['config'] : undefined;

@@ -84,10 +84,10 @@ function presentBlobs(state: OciState, blobs: readonly Descriptor[]): readonly s
 }
 
 function checkChildren(state: OciState, children: readonly Descriptor[]): readonly string[] {
-  for (const { digest, size, elsewhere } of children) {
+  for (const { digest, size } of children) {
     const child = state.manifests.get(digest);
-    if (!child && !elsewhere) throw manifestBlobUnknown(digest);
-    if (child && child.size !== size) throw sizeInvalid(`the size of ${digest} is ${child.size}`);
+    if (!child) throw manifestBlobUnknown(digest);
+    if (child.size !== size) throw sizeInvalid(`the size of ${digest} is ${child.size}`);
   }
   return [...new Set(children.map(({ digest }) => digest))];
 }
