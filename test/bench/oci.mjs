@@ -222,12 +222,13 @@ export async function manyImages(table, { dist, folder, how: { rounds }, each = 
     return client.expect(201, 'PUT', `/v2/${name}/manifests/new-${n}`, { body: text, headers: { 'content-type': MANIFEST } });
   };
   const page = (name) => () => client.expect(200, 'GET', `/v2/${name}/tags/list?n=100&last=v000050`);
-  for (const [what, work] of [
-    ['push of a manifest', pushOne],
-    ['page of 100 tags', page],
+  for (const [what, work, enough] of [
+    ['push of a manifest', pushOne, each],
+    ['page of 100 tags', page, 500],
   ]) {
     const tasks = [FEW, MANY].map((name) => [name, () => latency(each, work(name))]);
-    for (const [, task] of tasks) await task();
+    // pages are so short that of the first ones nearly all is how code is compiled
+    for (const name of [FEW, MANY]) await latency(enough, work(name));
     const found = await interleaved(rounds, tasks);
     table.add(`${what}: 100,000 manifests against 100`, found[MANY] / found[FEW], {
       goal: ['<=', 1.5],

@@ -15,10 +15,16 @@ const TOP = 64;
 /** The middle layer is merged into the base when it has this part of its size: so the base is made anew once for many changes. */
 const MIDDLE = 1 / 8;
 
-/** Sorted keys of layers, which never change. */
-const sortings = new WeakMap<object, readonly string[]>();
+type Sorted = readonly string[];
+type Places = [inBase: number, inMiddle: number, inTop: number];
 
-function sortedKeys(layer: ReadonlyMap<string, unknown>): readonly string[] {
+/** Sorted keys of layers, which never change. */
+const sortings = new WeakMap<object, Sorted>();
+
+const lesser = (one: string | undefined, other: string | undefined): string | undefined =>
+  one === undefined || (other !== undefined && other < one) ? other : one;
+
+function sortedKeys(layer: ReadonlyMap<string, unknown>): Sorted {
   const known = sortings.get(layer);
   if (known) return known;
   const keys = [...layer.keys()].sort();
@@ -134,20 +140,31 @@ export class LayeredMap<K, V> implements ReadonlyMap<K, V> {
     return undefined;
   }
 
-  /** The keys above `last` (default: all), sorted. What was sorted once stays sorted under all changes: only what is taken is paid for. */
-  *keysBehind(this: LayeredMap<string, V>, last?: string): Generator<string, undefined, unknown> {
-    const lists = [this.base, this.middle, this.top].map(sortedKeys);
-    const places = lists.map((keys) => (last === undefined ? 0 : firstBehind(keys, last)));
-    for (;;) {
-      let least: string | undefined;
-      for (const [at, keys] of lists.entries()) {
-        const head = keys[places[at] ?? 0];
-        if (least === undefined || (head !== undefined && head < least)) least = head;
+  /**
+   * The first `most` keys above `last` (default: of all), sorted. What was sorted once stays sorted under all changes, and only what was changed is looked up:
+   * between two such keys those of the base stand as they are.
+   */
+  keysBehind(this: LayeredMap<string, V>, last: string | undefined, most: number): string[] {
+    const [base, middle, top] = [this.base, this.middle, this.top].map(sortedKeys) as [Sorted, Sorted, Sorted];
+    let [inBase, inMiddle, inTop] = [base, middle, top].map((keys) =>
+      last === undefined ? 0 : firstBehind(keys, last),
+    ) as Places;
+    const found: string[] = [];
+    while (found.length < most) {
+      const own = base[inBase];
+      const changed = lesser(middle[inMiddle], top[inTop]);
+      if (own !== undefined && (changed === undefined || own < changed)) {
+        found.push(own);
+        inBase++;
+        continue;
       }
-      if (least === undefined) return undefined;
-      for (const [at, keys] of lists.entries()) if (keys[places[at] ?? 0] === least) places[at] = (places[at] ?? 0) + 1;
-      if (this.has(least)) yield least;
+      if (changed === undefined) break;
+      if (own === changed) inBase++;
+      if (middle[inMiddle] === changed) inMiddle++;
+      if (top[inTop] === changed) inTop++;
+      if (this.changed(changed)?.value !== GONE) found.push(changed);
     }
+    return found;
   }
 
   forEach(callback: (value: V, key: K, map: ReadonlyMap<K, V>) => void, thisArg?: unknown): void {

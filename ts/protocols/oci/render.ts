@@ -36,14 +36,11 @@ export function pageOf(names: readonly string[], query: Query): Page {
 /** The same of tags, in byte order of ASCII, without putting all of them in order again after each push. */
 export function pageOfTags(tags: LayeredMap<string, string>, query: Query): Page {
   const n = pageSize(query.get('n'), MAX_PAGE);
-  const items: string[] = [];
   const last = query.get('last');
-  for (const tag of n === 0 ? [] : tags.keysBehind(last === '' ? undefined : last)) {
-    const end = items.at(-1);
-    if (items.length === n && end !== undefined) return { items, next: { n, last: end } };
-    items.push(tag);
-  }
-  return { items, next: undefined };
+  const found = n === 0 ? [] : tags.keysBehind(last === '' ? undefined : last, n + 1);
+  const items = found.slice(0, n);
+  const end = items.at(-1);
+  return { items, next: end !== undefined && found.length > n ? { n, last: end } : undefined };
 }
 
 /** Options of a Reply: the link to the next page, where there is one. */
