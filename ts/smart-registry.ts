@@ -30,6 +30,8 @@ export interface OpenRegistry {
   readonly repositories: readonly OpenRepository[];
   readonly runtime: Runtime;
   readonly trusted: Networks;
+  /** The whole host's, where it is configured. */
+  readonly publicUrl: string | undefined;
   onFault(error: unknown, where: string): void;
 }
 
@@ -211,7 +213,9 @@ export class SmartRegistry implements RawHandler {
       closers.push(closeRepositories);
       const mounts = new Mounts(repositories.map((target) => ({ basePath: target.plan.basePath, target })));
       const common = new CommonMounts(repositories);
-      return { storage, auth, repositories, runtime, trusted: this.trusted, onFault, mounts, common, close };
+      const { trusted } = this;
+      const { publicUrl } = config;
+      return { storage, auth, repositories, runtime, trusted, publicUrl, onFault, mounts, common, close };
     } catch (error) {
       await close().catch((reason: unknown) => onFault(reason, 'closing'));
       throw error;

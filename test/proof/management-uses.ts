@@ -13,7 +13,11 @@ const ROWS: readonly Row[] = [
   ['health', 'GET', '/-/health', 'nothing', [200]],
   ['ready', 'GET', '/-/ready', 'nothing', [200]],
   ['metrics', 'GET', '/-/metrics', 'nothing', [200]],
-  ['manage-repositories', 'GET', '/-/api/v1/repositories', 'to be somebody', [200]],
+  // with a slash behind it is the page
+  ['ui', 'GET', '/-/ui', 'nothing', [308, 200]],
+  ['ui-page', 'GET', '/-/ui/', 'nothing', [200]],
+  ['ui-file', 'GET', '/-/ui/style.css', 'nothing', [200]],
+  ['manage-repositories', 'GET', '/-/api/v1/repositories', 'a list of what they may read', [200]],
   ['manage-tokens', 'GET', '/-/api/v1/tokens', 'to look at the own account', [200]],
   ['manage-token-create', 'POST', '/-/api/v1/tokens', 'to change the own account', [201], {}],
   ['manage-token-revoke', 'DELETE', '/-/api/v1/tokens/junk', 'to change the own account', [404]],

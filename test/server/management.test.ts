@@ -23,11 +23,24 @@ async function server() {
 describe('the management surface', () => {
   it('shows what is there to those who may read it, in pages', async () => {
     const { url, token, ask } = await server();
+    const { host } = new URL(url);
     for (const name of ['alpha', 'beta', '@acme/gamma']) await publish(`${url}/npm`, token, name, '1.0.0');
     expect((await ask('GET', '/repositories', token)).body).toEqual({
       repositories: [
-        { name: 'oci', protocol: 'oci', path: '/oci/' },
-        { name: 'npm', protocol: 'npm', path: '/npm/' },
+        {
+          name: 'oci',
+          protocol: 'oci',
+          path: '/oci/',
+          anonymousRead: false,
+          setUp: `echo "$ENTREPOT_TOKEN" | docker login ${host} --username token --password-stdin`,
+        },
+        {
+          name: 'npm',
+          protocol: 'npm',
+          path: '/npm/',
+          anonymousRead: false,
+          setUp: `npm config set registry=${url}/npm/ //${host}/npm/:_authToken=$ENTREPOT_TOKEN`,
+        },
       ],
     });
     const page = await ask('GET', '/repositories/npm/packages?limit=2', token);

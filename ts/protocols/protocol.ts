@@ -7,7 +7,7 @@ import type { Runtime } from '../lib/clock.js';
 import type { LogSchema, NewChange } from '../log/schema.js';
 import type { Space } from '../log/space.js';
 import type { Inventory } from '../packages/inventory.js';
-import type { HookFile, Ruled } from '../packages/package-handle.js';
+import type { HookFile, Ruled, StoredFile } from '../packages/package-handle.js';
 import type { StorageDriver } from '../storage/driver.js';
 
 /** What the house lends to one repository of a protocol. */
@@ -56,6 +56,22 @@ export interface LifeCycle<S extends Ruled> {
   remove(state: S, versions: readonly string[], by: string, purge: boolean): readonly NewChange[];
   /** Files that belong to these versions, for storage hooks. */
   files(state: S, versions: readonly string[]): readonly HookFile[];
+  /** False: a version is there or deleted, and nothing in between. Absent: it can be yanked. */
+  readonly yanks?: false;
+  /** What people read about a package. Absent: the protocol's packages say nothing about themselves. */
+  about?(state: S): About;
+}
+
+/** In the words of whoever published it, and no more to be trusted than they are. Each field is bounded. */
+export interface About {
+  readonly description?: string;
+  readonly homepage?: string;
+  readonly repository?: string;
+  readonly license?: string;
+  readonly author?: string;
+  readonly keywords?: readonly string[];
+  /** Markdown or plain text; a stored file where it is too long for the state. */
+  readonly readme?: string | StoredFile;
 }
 
 export interface VersionSummary {

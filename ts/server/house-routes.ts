@@ -9,6 +9,8 @@ import type { OpenRegistry } from '../smart-registry.js';
 import { FORMAT_KEY } from '../storage/key.js';
 import { collectAll } from './house-keeping.js';
 import { optionalFields, userOf } from './management.js';
+import { showRepositories } from './shown-repositories.js';
+import { uiRoutes } from './ui-routes.js';
 
 const KiB = 1024;
 const READY_MS = 2_000;
@@ -23,6 +25,8 @@ export interface HouseFacts {
   metrics(): Promise<string>;
   /** True: a repository is mounted at the root of the host, and `/` belongs to it. */
   readonly rootTaken: boolean;
+  /** Where the compiled scripts of the web page lie. Default: beside the server's own. */
+  readonly uiFolder?: URL;
 }
 
 /** The house has no packages of its own. */
@@ -37,14 +41,20 @@ export const noPackages: PackageSource<Ruled> = {
 /** Everything below `/-/` that is no repository's, and the page at `/`. */
 export function houseRoutes(facts: HouseFacts): ProtocolInstance {
   const page = route({ id: 'root', method: 'GET', path: '/', params: {}, access: 'public', handler: async () => welcome(facts) });
-  const routes = [...(facts.rootTaken ? [] : [page]), ...states(facts), ...tokens(facts), ...upkeep(facts)];
+  const routes = [
+    ...(facts.rootTaken ? [] : [page]),
+    ...states(facts),
+    ...tokens(facts),
+    ...upkeep(facts),
+    ...uiRoutes(facts.uiFolder),
+  ];
   return { protocol: 'house', resourceType: 'house', routes, errors: houseErrors };
 }
 
 const welcome = ({ registry }: HouseFacts): Reply => {
   const lines = registry.repositories.map(({ plan }) => `${`${plan.basePath}/`.padEnd(24)} ${plan.protocol} (${plan.name})`);
   return textReply(
-    ['Entrepot: a package registry.', '', ...lines, '', '/-/health  /-/ready  /-/metrics  /-/api/v1/', ''].join('\n'),
+    ['Entrepot: a package registry.', '', ...lines, '', '/-/ui/  /-/health  /-/ready  /-/metrics  /-/api/v1/', ''].join('\n'),
     'no-store',
   );
 };
@@ -164,18 +174,8 @@ const upkeep = ({ registry }: HouseFacts): readonly Route[] => [
     method: 'GET',
     path: '/-/api/v1/repositories',
     params: {},
-    access: 'authenticated',
-    handler: async () =>
-      json(
-        {
-          repositories: registry.repositories.map(({ plan }) => ({
-            name: plan.name,
-            protocol: plan.protocol,
-            path: `${plan.basePath}/`,
-          })),
-        },
-        'no-store',
-      ),
+    access: 'filtered',
+    handler: async (call) => showRepositories(registry, call),
   }),
   route({
     id: 'manage-gc',

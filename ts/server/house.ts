@@ -1,5 +1,5 @@
 import { Mounts } from '../compose-mounts.js';
-import { outsideOf } from '../http/base-url.js';
+import { baseUrlOf, outsideOf } from '../http/base-url.js';
 import type { IRequestContext, RawHandler, RawResponse } from '../http/context.js';
 import { dispatch } from '../http/dispatch.js';
 import { headersOf } from '../http/headers.js';
@@ -57,20 +57,21 @@ export class House implements RawHandler {
       rawQuery: query,
       headers: context.headers,
       body: context.body,
-      baseUrl: '',
-      address: this.addressOf(context),
+      ...this.outside(context),
       actor: context.actor,
       signal: context.signal,
       client: context.client,
     });
   }
 
-  private addressOf(context: IRequestContext): string | undefined {
+  private outside(context: IRequestContext): { readonly baseUrl: string; readonly address: string | undefined } {
+    const { trusted, publicUrl } = this.options.registry;
     try {
-      return outsideOf(headersOf(context.headers), context.peer ?? {}, this.options.registry.trusted).address;
+      const outside = outsideOf(headersOf(context.headers), context.peer ?? {}, trusted);
+      return { baseUrl: baseUrlOf(outside, { publicUrl, mount: '', hostPrefix: '' }), address: outside.address };
     } catch {
-      // A malformed Host: no link is made here, and the address is that of the connection.
-      return context.peer?.address;
+      // A malformed Host: no link is made, and the address is that of the connection.
+      return { baseUrl: '', address: context.peer?.address };
     }
   }
 }

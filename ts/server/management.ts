@@ -10,9 +10,9 @@ import { historyOf } from '../packages/history.js';
 import type { Ruled } from '../packages/package-handle.js';
 import { MAX_OWNERS } from '../packages/policy.js';
 import { PackageLifeCycle } from './life-cycle.js';
+import { limitOf, peopleIn, showPackage } from './shown-package.js';
 
 const KiB = 1024;
-const MAX_PAGE = 1_000;
 const MAX_REASON = 4_096;
 const MAX_HISTORY = 10_000;
 const MAX_NAME = 256;
@@ -41,13 +41,6 @@ const reasonOf = ({ reason }: Fields): string | undefined => {
   return reason;
 };
 
-function limitOf(query: Query): number {
-  const text = query.get('limit') ?? '100';
-  const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > MAX_PAGE) throw invalid(`limit must be a whole number from 1 to ${MAX_PAGE}`);
-  return limit;
-}
-
 const purgeOf = (query: Query): boolean => {
   const text = query.get('purge') ?? 'false';
   if (text !== 'true' && text !== 'false') throw invalid('purge must be true or false');
@@ -58,7 +51,7 @@ const texts = (parse: (text: string) => string): Param<string> => ({ pattern: '[
 
 async function listPackages(call: Call<unknown, unknown, Ruled>): Promise<Reply> {
   const { items } = await call.listing();
-  const [wanted, after, limit] = [call.query.get('q')?.toLowerCase(), call.query.get('after') ?? '', limitOf(call.query)];
+  const [wanted, after, limit] = [call.query.get('q')?.toLowerCase(), call.query.get('after') ?? '', limitOf(call.query, '100')];
   const names = items
     .map(({ identity }) => identity)
     .filter((name) => name > after && (!wanted || name.toLowerCase().includes(wanted)));
@@ -72,7 +65,11 @@ async function listPackages(call: Call<unknown, unknown, Ruled>): Promise<Reply>
  * The last ones, where there are more than a page may hold: the log itself is complete. That of a deleted package is for whoever may administer it: for
  * readers it never was.
  */
-async function showHistory({ space, protocol }: OpenRepository, call: Call<unknown, unknown, Ruled>): Promise<Reply> {
+async function showHistory(
+  { space, protocol }: OpenRepository,
+  call: Call<unknown, unknown, Ruled>,
+  accounts: Pick<Accounts, 'profile'>,
+): Promise<Reply> {
   const { name, snapshot } = call.package;
   const there = snapshot.position > 0 && protocol.lifeCycle.versions(snapshot.state).length > 0;
   if (!there && !(await call.package.may('admin'))) throw notFound(`package ${name}`);
@@ -83,11 +80,15 @@ async function showHistory({ space, protocol }: OpenRepository, call: Call<unkno
     if (records.length > MAX_HISTORY) records.shift();
   }
   if (records.length === 0) throw notFound(`package ${name}`);
-  return json({ name, history: records }, 'no-store');
+  const people = await peopleIn(
+    accounts,
+    records.map(({ by }) => by),
+  );
+  return json({ name, history: records, people }, 'no-store');
 }
 
 /** The management surface of one repository, as routes of their own beside the protocol's: same packages, same rules, same commit. */
-export function managementOf(repository: OpenRepository, accounts: Pick<Accounts, 'findUser'>): ProtocolInstance {
+export function managementOf(repository: OpenRepository, accounts: Pick<Accounts, 'findUser' | 'profile'>): ProtocolInstance {
   const { lifeCycle, name: protocol, resourceType } = repository.protocol;
   const params = { name: texts((text) => lifeCycle.identity(text)) };
   const both = { ...params, version: texts((text) => lifeCycle.version(text)) };
@@ -103,7 +104,7 @@ export function managementOf(repository: OpenRepository, accounts: Pick<Accounts
       params,
       access: 'read',
       package: about,
-      handler: async (call) => json(open(call).show(), 'no-store'),
+      handler: (call) => showPackage(call, lifeCycle, accounts),
     }),
     route({
       id: 'manage-history',
@@ -113,7 +114,7 @@ export function managementOf(repository: OpenRepository, accounts: Pick<Accounts
       access: 'read',
       authenticated: true,
       package: about,
-      handler: (call) => showHistory(repository, call),
+      handler: (call) => showHistory(repository, call, accounts),
     }),
     route({
       id: 'manage-yank',

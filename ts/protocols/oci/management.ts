@@ -28,6 +28,7 @@ function tagsByDigest({ tags }: OciState): ReadonlyMap<string, readonly string[]
 
 /** Image repositories for the management surface: the form is that of the table of protocols. */
 export const ociLifeCycle = {
+  yanks: false as const,
   identity: parseName,
   version(text: string): string {
     if (!isTag(text) && !digestOf(text)) throw invalid(`${text.slice(0, 100)} is neither a tag nor a digest`);
