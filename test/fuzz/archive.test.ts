@@ -21,7 +21,7 @@ import { archive, directory, file, globalPax, longName, pax } from '../formats/t
 
 const CORPUS = fileURLToPath(new URL('corpus/', import.meta.url));
 const WATCHDOG_MS = 10_000;
-const RUNS = process.env['REQUIRE_CLIENTS'] === '1' ? 2_000 : 600;
+const RUNS = process.env['REQUIRE_CLIENTS'] === '1' ? 2_000 : 300;
 if (RUNS < 2_000) console.log(`shortened: ${RUNS} mutated archives; REQUIRE_CLIENTS=1 makes 2000`);
 const LONG = `package/${'d'.repeat(90)}/${'f'.repeat(90)}`;
 
@@ -144,7 +144,7 @@ describe('tar archives', () => {
       }),
       { numRuns: RUNS, seed: 20_260_511, endOnFailure: true },
     );
-    expect(accepted.length).toBeGreaterThan(100);
+    expect(accepted.length).toBeGreaterThan(RUNS / 6);
     const archives = accepted.map(({ bytes }) => bytes);
     const expected = accepted.map(({ ours }) => ours);
     if (hasPython) expect(listWithPython(archives)).toEqual(expected);
