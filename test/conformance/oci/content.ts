@@ -71,11 +71,17 @@ export class Content {
     return this.blob(Buffer.from('{}'), mediaType);
   }
 
-  /** A document as it is sent, kept under its digest; `tag` points to it. */
+  /** A document as it is sent, kept under its digest; `tag` points to it. Without a media type of its own it goes as an image. */
   manifest(fields: Fields, tag?: string): Manifest {
     const bytes = Buffer.from(JSON.stringify(fields, null, 1));
-    const { mediaType, artifactType, annotations, subject, config } = fields as {
-      mediaType: string;
+    const {
+      mediaType = IMAGE,
+      artifactType,
+      annotations,
+      subject,
+      config,
+    } = fields as {
+      mediaType?: string;
       artifactType?: string;
       annotations?: Record<string, string>;
       subject?: Descriptor;
@@ -182,7 +188,7 @@ export const VARIANTS: readonly Variant[] = [
       const config = c.config();
       const layer = c.layer();
       const data = (one: Descriptor): Descriptor => ({ ...one, data: c.blobs.get(one.digest)?.toString('base64') });
-      c.image({ config: data(config), layers: [data(layer)] }, 'data');
+      c.image({ config: { ...data(config), newField: 'nobody knows' }, layers: [data(layer)] }, 'data');
     },
   },
   {
@@ -203,6 +209,10 @@ export const VARIANTS: readonly Variant[] = [
     },
   },
   { title: 'oci 27: an image without layers', fill: (c) => void c.image({ layers: [] }, 'flat') },
+  {
+    title: 'oci 27: an image that does not say what it is',
+    fill: (c) => void c.image({ mediaType: undefined, layers: [] }, 'nameless'),
+  },
   {
     title: 'oci 18: an image with an empty blob',
     fill: (c) => void c.image({ layers: [c.blob(Buffer.alloc(0), LAYER), c.layer()] }, 'empty'),

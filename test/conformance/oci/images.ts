@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { type Answered, digestOf } from './client.js';
-import { type Content, type Descriptor, INDEX, type Manifest } from './content.js';
-import { getBlob, headBlob, locationOf, pushBlob, removeBlob, type Talk } from './uploads.js';
+import { type Content, type Descriptor, IMAGE, INDEX, type Manifest } from './content.js';
+import { blobAt, expectError, getBlob, headBlob, locationOf, pushBlob, removeBlob, type Talk } from './uploads.js';
 
 export const manifestAt = (name: string, reference: string): string => `/v2/${name}/manifests/${reference}`;
 
@@ -15,6 +15,8 @@ async function put(
   expect(answer.headers['docker-content-digest']).toBe(digest);
   expect(locationOf(answer)).toContain(manifestAt(name, digest));
   expect(answer.headers['oci-subject']).toBe(subject);
+  const kept = await talk.ask(200, 'GET', locationOf(answer), { headers: { accept: `${INDEX}, ${IMAGE}` } });
+  expect([kept.headers['content-type'], kept.bytes.equals(bytes)]).toEqual([mediaType, true]);
   return answer;
 }
 
@@ -133,6 +135,12 @@ export async function remove(talk: Talk, name: string, content: Content): Promis
     for (const method of ['HEAD', 'GET']) await talk.ask(404, method, manifestAt(name, tag));
     await talk.ask(200, 'HEAD', manifestAt(name, digest));
     await expectTags(talk, name, [...tags.keys()]);
+  }
+  const [kept] = content.blobs.keys();
+  const named = content.manifests.some(({ bytes }) => kept !== undefined && bytes.includes(kept));
+  if (kept !== undefined && named) {
+    expectError(await talk.ask(405, 'DELETE', blobAt(name, kept)), 'UNSUPPORTED');
+    await talk.ask(200, 'HEAD', blobAt(name, kept));
   }
   const left = [...content.manifests].reverse();
   for (const { digest, subject } of [...left]) {

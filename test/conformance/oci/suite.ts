@@ -138,9 +138,11 @@ function blobChecks(at: () => Talk, algorithm: (typeof ALGORITHMS)[number]): voi
     await pushBlob(at(), other, digest, bytes);
     const nothing = { body: new Uint8Array(0) };
     const mount = (what: string, from: string): string => `/v2/${name}/blobs/uploads/?mount=${encodeURIComponent(what)}${from}`;
+    const missing = made('missing');
     for (const [what, from] of [
       [digest, ''],
-      [made('missing').digest, `&from=${other}`],
+      [missing.digest, ''],
+      [missing.digest, `&from=${other}`],
       [digest, '&from=conformance/none'],
     ] as const) {
       const opened = await at().ask(202, 'POST', mount(what, from), nothing);
@@ -148,6 +150,12 @@ function blobChecks(at: () => Talk, algorithm: (typeof ALGORITHMS)[number]): voi
       await at().ask(404, 'HEAD', blobAt(name, what));
       await at().ask(204, 'DELETE', opened.headers['location'] ?? '');
     }
+    // what could not be mounted goes on as an upload
+    const opened = await at().ask(202, 'POST', mount(missing.digest, `&from=${other}`), nothing);
+    const put = `${opened.headers['location']}?digest=${missing.digest}`;
+    expectPushed(await at().ask(201, 'PUT', put, { body: missing.bytes }), missing.digest);
+    await getBlob(at(), blobAt(name, missing.digest), missing.digest, missing.bytes);
+    await removeBlob(at(), name, missing.digest);
     const mounted = await at().ask(201, 'POST', mount(digest, `&from=${other}`), nothing);
     expectPushed(mounted, digest);
     await headBlob(at(), name, digest, bytes.byteLength);
@@ -194,7 +202,7 @@ function errorChecks(at: () => Talk): void {
 
   it('manifests that nobody pushed are not there', async () => {
     for (const method of ['GET', 'HEAD'])
-      for (const reference of [digestOf('no manifest'), digestOf('no manifest', 'sha512'), 'missing'])
+      for (const reference of [digestOf('no manifest'), digestOf('no manifest', 'sha512'), 'missing', '.NO_TAG'])
         await at().ask(404, method, manifestAt(name, reference));
   });
 
