@@ -78,6 +78,19 @@ describe('an upload in two requests', () => {
   );
 });
 
+it('oci 13: of two digests that differ none is believed', async () => {
+  const [one, other] = [digestOf(BYTES), digestOf('other')];
+  for (const query of [`?digest=${one}&digest=${other}`, `?digest=${other}&digest=${one}`]) {
+    const whole = await oci.request('POST', `/v2/${NAME}/blobs/uploads/${query}`, { body: BYTES });
+    expect([whole.status, whole.code]).toEqual([400, 'DIGEST_INVALID']);
+    const location = await start();
+    const done = await oci.request('PUT', location + query, { body: BYTES });
+    expect([done.status, done.code]).toEqual([400, 'DIGEST_INVALID']);
+    expect((await oci.request('PUT', `${location}?digest=${one}&digest=${one}`, { body: BYTES })).status).toBe(201);
+    expect((await oci.remove(`/v2/${NAME}/blobs/${one}`)).status).toBe(202);
+  }
+});
+
 describe('an upload in pieces', () => {
   it('oci 8: a stream without Content-Range, then an empty PUT', async () => {
     const location = await start();
@@ -114,6 +127,8 @@ describe('an upload in pieces', () => {
       headers: { 'content-range': `10-${BYTES.length - 1}` },
     });
     expect([late.status, late.headers['range']]).toEqual([416, '0-0']);
+    // from here alone a client can go on
+    expect([late.headers['location'], late.headers['docker-upload-uuid']]).toEqual([location, location.split('/').at(-1)]);
     const head = { body: BYTES.subarray(0, 10), headers: { 'content-range': '0-9' } };
     expect((await oci.request('PATCH', location, head)).status).toBe(202);
     const again = await oci.request('PATCH', location, head);

@@ -1,6 +1,6 @@
 import { RegistryError } from '../../errors/registry-error.js';
 import { empty, type Reply } from '../../http/reply.js';
-import type { Call, RequestBody } from '../../http/route.js';
+import type { Call, Query, RequestBody } from '../../http/route.js';
 import { type Digests, Hasher } from '../../lib/digest.js';
 import type { PackageHandle, UploadedObject } from '../../packages/package-handle.js';
 import { NoSession, OutOfOrder, type UploadSession, type UploadSessions } from '../../packages/upload-session.js';
@@ -20,9 +20,6 @@ type Handle = PackageHandle<OciState>;
 type StartCall = Call<{ readonly name: string }, RequestBody, OciState>;
 type SessionCall<B> = Call<{ readonly name: string; readonly id: string }, B, OciState>;
 
-/** A call of which the work may take long. */
-type Working = Pick<SessionCall<unknown>, 'package' | 'progress'>;
-
 /** Bytes that a blob may have. */
 export const MAX_BLOB = 2 ** 40;
 
@@ -31,6 +28,20 @@ const received = (call: Place, name: string, digest: string): Reply =>
 
 /** `0-0` for nothing as well as for one byte: clients want an end that is not below the start. */
 const rangeOf = (offset: number): string => `0-${Math.max(0, offset - 1)}`;
+
+/** Where an upload stands, and where it goes on. */
+const standingAt = (call: Place, name: string, id: string, offset: number) => ({
+  Location: uploadPath(call, name, id),
+  Range: rangeOf(offset),
+  'Docker-Upload-UUID': id,
+});
+
+/** Undefined: none is announced. Throws DIGEST_INVALID for several that differ: which of them counts would depend on who reads. */
+function announced(query: Query): string | undefined {
+  const [digest, ...others] = new Set(query.getAll('digest'));
+  if (others.length > 0) throw digestInvalid('more than one digest');
+  return digest;
+}
 
 /** The repository from which a blob is to be mounted, by its own name; what is no name, or not one of ours, is no repository. */
 export const mountSource = (query: { get(name: string): string | undefined }, prefix: string): string | undefined => {
@@ -68,7 +79,7 @@ export class Uploads {
       const digest = digestOf(mount);
       if (digest && (await this.mount(call, digest))) return received(call, name, digest.text);
     }
-    const whole = mount === undefined ? call.query.get('digest') : undefined;
+    const whole = mount === undefined ? announced(call.query) : undefined;
     if (whole !== undefined) return this.whole(call, parseDigest(whole));
     const algorithm = parseAlgorithm(call.query.get('digest-algorithm'));
     if (mount === undefined) await this.expectNothing(call.body);
@@ -93,14 +104,14 @@ export class Uploads {
 
   cancel = async (call: SessionCall<unknown>): Promise<Reply> => {
     const session = await this.session(call);
-    await this.known(() => session.cancel());
+    await this.known(call, () => session.cancel());
     await this.discard(call.package, session.state.chunks);
     return empty(204);
   };
 
   /** PUT: the last piece, if any, and the digest of it all. */
   finish = async (call: SessionCall<RequestBody>): Promise<Reply> => {
-    const digest = parseDigest(call.query.get('digest') ?? '');
+    const digest = parseDigest(announced(call.query) ?? '');
     const session = await this.session(call);
     const chunk = chunkOf(call.headers, call.body);
     const state = (await this.repeated(call, session, chunk, digest))
@@ -148,7 +159,7 @@ export class Uploads {
     const extra = offset === 0 && digest?.algorithm === 'sha512' ? (['sha512'] as const) : undefined;
     // a PUT that does not tell its place is sent once more just as it was when its connection breaks, by clients that never ask where the upload stands
     const whole = digest !== undefined && start === undefined;
-    return this.known(() =>
+    return this.known(call, () =>
       session.append(call.body.stream(), {
         start,
         length,
@@ -162,20 +173,30 @@ export class Uploads {
   }
 
   /** Digests of all the bytes, the announced one among them; throws when it is another. */
-  private async proved(call: Working, session: UploadSession, state: UploadState, { algorithm, hex }: Digest): Promise<Digests> {
+  private async proved(
+    call: SessionCall<unknown>,
+    session: UploadSession,
+    state: UploadState,
+    { algorithm, hex }: Digest,
+  ): Promise<Digests> {
     const digests = state.digests ?? new Hasher([algorithm]).digests();
-    const known = digests[algorithm] ?? (await this.known(() => session.digest(algorithm, () => call.progress())));
+    const known = digests[algorithm] ?? (await this.known(call, () => session.digest(algorithm, () => call.progress())));
     if (known === hex) return { ...digests, [algorithm]: known };
     // the session is no good any more, unless somebody has just ended it, or is about to
-    const cancelled = await this.known(() => session.cancel()).then(() => true, laterIfPassing);
+    const cancelled = await this.known(call, () => session.cancel()).then(() => true, laterIfPassing);
     if (cancelled) await this.discard(call.package, session.state.chunks);
     throw digestInvalid('the bytes do not have this digest');
   }
 
   /** One object with all the bytes, nobody else's to name: a single piece itself, or all of them joined. */
-  private async joined(call: Working, session: UploadSession, state: UploadState, digests: Digests): Promise<UploadedObject> {
+  private async joined(
+    call: SessionCall<unknown>,
+    session: UploadSession,
+    state: UploadState,
+    digests: Digests,
+  ): Promise<UploadedObject> {
     const handle = call.package;
-    const sealed = await this.known(() => session.seal(state));
+    const sealed = await this.known(call, () => session.seal(state));
     const { chunks, offset } = state;
     const [first, ...others] = chunks;
     if (!first) return { ...(await handle.upload('create', new Uint8Array(0), { max: 0 })), digests };
@@ -243,11 +264,11 @@ export class Uploads {
   }
 
   private async session(call: SessionCall<unknown>): Promise<UploadSession> {
-    return this.known(() => this.sessions.find(call.params.id, call.params.name, actorOf(call)));
+    return this.known(call, () => this.sessions.find(call.params.id, call.params.name, actorOf(call)));
   }
 
   /** In the words of the protocol. */
-  private async known<T>(work: () => Promise<T>): Promise<T> {
+  private async known<T>(call: SessionCall<unknown>, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
@@ -255,7 +276,7 @@ export class Uploads {
       if (error instanceof OutOfOrder) {
         throw new RegistryError('range_not_satisfiable', 'the chunk does not begin where the upload stands', {
           code: 'BLOB_UPLOAD_INVALID',
-          headers: { Range: rangeOf(error.offset) },
+          headers: standingAt(call, call.params.name, call.params.id, error.offset),
         });
       }
       throw error;
@@ -277,6 +298,6 @@ export class Uploads {
   }
 
   private standing(call: Place, name: string, id: string, offset: number, status: 202 | 204): Reply {
-    return empty(status, { Location: uploadPath(call, name, id), Range: rangeOf(offset), 'Docker-Upload-UUID': id });
+    return empty(status, standingAt(call, name, id, offset));
   }
 }
