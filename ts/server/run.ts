@@ -1,6 +1,7 @@
 import cluster from 'node:cluster';
 import { SmartRegistry } from '../smart-registry.js';
 import { showSetUp, showToken } from './banner.js';
+import { onSignal } from './on-signal.js';
 import type { ServerOptions } from './options.js';
 import { sentence } from './sentence.js';
 import { logOf, type RunningServer, serve } from './serve.js';
@@ -45,7 +46,7 @@ function untilTold(): Promise<undefined> {
   return new Promise((resolve) => {
     let told = false;
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(signal, () => {
+      onSignal(signal, () => {
         if (told) process.exit(1);
         told = true;
         resolve(undefined);

@@ -1,4 +1,5 @@
 import type { MetricsSnapshot } from './metrics.js';
+import { onSignal } from './on-signal.js';
 import type { ServerOptions } from './options.js';
 import { sentence } from './sentence.js';
 import { type RunningServer, serve } from './serve.js';
@@ -11,9 +12,9 @@ const tell = (message: FromWorker): void => {
 /** One of several processes on one port. Its parent says when to stop; when the parent is gone it stops by itself. Resolves with the exit code. */
 export async function runWorker(options: ServerOptions): Promise<number> {
   // Ctrl-C reaches the whole group: the parent passes it on as SIGTERM.
-  process.on('SIGINT', () => undefined);
+  onSignal('SIGINT', () => undefined);
   const told = new Promise<void>((resolve) => {
-    process.once('SIGTERM', resolve);
+    onSignal('SIGTERM', resolve);
     process.once('disconnect', resolve);
   });
   let running: RunningServer;
