@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Cast, mistakenReader, openCast } from './cast.js';
-import { Matrix, summary } from './matrix.js';
+import { Matrix, NPM, summary } from './matrix.js';
 import { NEEDS } from './oracle.js';
 import { SPELLINGS, strangers, USES } from './requests.js';
 
@@ -29,14 +29,14 @@ describe.each([false, true])('Z1: the authorisation matrix, anonymous reading: %
     if (!character) throw new Error(`there is no caller ${n}`);
     // by hand every caller spells in a quarter of the ways, its neighbours in the others
     const spellings = SPELLINGS.filter((_, at) => WHOLE || at % 4 === (n + (open ? 2 : 0)) % 4);
-    const matrix = new Matrix(cast, open, { spellings });
+    const matrix = new Matrix(cast, open, { ...NPM, spellings });
     await matrix.all(character);
     expect(matrix.wrong).toEqual([]);
   });
 
   it('would notice: a reader who is taken for the administrator differs from the oracle everywhere', async () => {
     const plain = SPELLINGS.slice(0, 1);
-    const matrix = new Matrix(cast, open, { spellings: plain });
+    const matrix = new Matrix(cast, open, { ...NPM, spellings: plain });
     await matrix.all(mistakenReader(cast));
     const ids = new Set(matrix.wrong.map((line) => /^[^:]+: ([^,]+),/.exec(line)?.[1]));
     const needing = Object.entries(NEEDS).filter(([, need]) => /^to (?:publish|change|delete|administer|look)/.test(need));

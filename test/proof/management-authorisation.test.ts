@@ -4,18 +4,23 @@ import { type HouseFacts, houseRoutes } from '../../ts/server/house-routes.js';
 import { managementOf } from '../../ts/server/management.js';
 import { type Cast, mistakenReader, openCast } from './cast.js';
 import { type Asked, answerOf } from './house.js';
-import { MANAGEMENT_NEEDS, MANAGEMENT_USES } from './management-uses.js';
-import { Matrix, summary } from './matrix.js';
-import { SPELLINGS } from './requests.js';
+import { IMAGES, PACKAGES } from './management-uses.js';
+import { type Asking, counts, Matrix, type Oracle, type Stage, summary, type Whoever } from './matrix.js';
+import { openOciCast } from './oci-cast.js';
+import { type Who as ImagesWho, type ManagementNeed, managementVerdict } from './oci-oracle.js';
+import { verdict, type Who } from './oracle.js';
+import { SPELLINGS, type Use } from './requests.js';
 
 const WHOLE = process.env['REQUIRE_CLIENTS'] === '1';
-const CHARACTERS = 13;
+const SHARE = 4;
 /** A name in these paths is one segment: its slash is always an escape. The house's own words are not looked for behind escapes. */
 const ONE_SEGMENT = SPELLINGS.filter(({ title }) => title !== 'N16: a slash').map((spelling) =>
   spelling.title.startsWith('N8') ? { ...spelling, loose: true } : spelling,
 );
 
-const factsOf = ({ house }: Cast): HouseFacts => ({
+type House = Cast['house'];
+
+const factsOf = (house: House): HouseFacts => ({
   registry: house.registry.parts,
   serving: () => true,
   metrics: async () => '',
@@ -23,7 +28,7 @@ const factsOf = ({ house }: Cast): HouseFacts => ({
 });
 
 /** The registry as the stand-alone server answers for it. */
-const served = (cast: Cast): ServedHouse => new ServedHouse({ ...factsOf(cast), rest: cast.house.registry });
+const served = (house: House): ServedHouse => new ServedHouse({ ...factsOf(house), rest: house.registry });
 
 async function ask(house: ServedHouse, method: string, path: string, { headers = {}, body }: Asked = {}) {
   const {
@@ -43,54 +48,96 @@ async function ask(house: ServedHouse, method: string, path: string, { headers =
   return answerOf({ status, headers: told, ...(stream ? { body: stream } : {}) });
 }
 
-describe.each([false, true])(
-  'Z1: the authorisation matrix of the management surface, anonymous reading: %s',
-  { timeout: 240_000 },
-  (open) => {
-    let cast: Cast;
+interface Troupe<W extends Whoever> {
+  readonly house: House;
+  readonly characters: readonly Asking<W>[];
+  readonly stage: Stage;
+}
+
+interface Kind<W extends Whoever> {
+  readonly title: string;
+  readonly callers: number;
+  readonly uses: readonly Use[];
+  readonly oracle: Oracle<W, ManagementNeed>;
+  open(anonymousRead: boolean): Promise<Troupe<W>>;
+}
+
+const ofPackages: Kind<Who> = {
+  title: 'packages of npm',
+  callers: 13,
+  uses: PACKAGES.uses,
+  oracle: { needs: PACKAGES.needs, verdict },
+  open: async (anonymousRead) => {
+    const cast = await openCast(anonymousRead);
+    return { ...cast, stage: cast };
+  },
+};
+
+const ofImages: Kind<ImagesWho> = {
+  title: 'images',
+  callers: 17,
+  uses: IMAGES.uses,
+  oracle: { needs: IMAGES.needs, verdict: managementVerdict },
+  open: async (anonymousRead) => {
+    const cast = await openOciCast(anonymousRead);
+    return { ...cast, stage: { ...cast, packages: cast.repositories, revision: async () => '' } };
+  },
+};
+
+function matrixOf<W extends Whoever>({ title, callers, uses, oracle, open: opened }: Kind<W>, open: boolean): void {
+  describe(`Z1: the authorisation matrix of the management surface over ${title}, anonymous reading: ${open}`, {
+    timeout: 240_000,
+  }, () => {
+    let troupe: Troupe<W>;
     let house: ServedHouse;
+    let before = counts;
     beforeAll(async () => {
-      cast = await openCast(open);
-      house = served(cast);
+      before = { ...counts };
+      troupe = await opened(open);
+      house = served(troupe.house);
     });
     afterAll(async () => {
-      expect(cast.house.faults).toEqual([]);
-      await cast.close();
+      expect(troupe.house.faults).toEqual([]);
+      await troupe.house.close();
+      console.log(`management authorisation over ${title}, anonymous reading ${open}: ${summary(before)}`);
     });
-    const matrixOf = (spellings: typeof SPELLINGS): Matrix => {
-      const own = { ...cast.house, ask: (method: string, path: string, asked?: Asked) => ask(house, method, path, asked) };
-      return new Matrix({ ...cast, house: own }, open, { uses: MANAGEMENT_USES, needs: MANAGEMENT_NEEDS, spellings });
+    const over = (spellings: typeof SPELLINGS): Matrix<W, ManagementNeed> => {
+      const own = { ...troupe.house, ask: (method: string, path: string, asked?: Asked) => ask(house, method, path, asked) };
+      return new Matrix({ ...troupe.stage, house: own }, open, { uses, oracle, spellings });
     };
 
     it('knows every route of the surface, and no other', () => {
-      const { repositories, auth } = cast.house.registry.parts;
+      const { repositories, auth } = troupe.house.registry.parts;
       const managed = repositories.flatMap((repository) => managementOf(repository, auth.accounts).routes);
-      const routes = [...houseRoutes(factsOf(cast)).routes, ...managed];
-      expect(routes.map(({ id }) => id).sort()).toEqual(MANAGEMENT_USES.map(({ id }) => id).sort());
-      expect(cast.characters).toHaveLength(CHARACTERS);
+      const routes = [...houseRoutes(factsOf(troupe.house)).routes, ...managed];
+      expect(routes.map(({ id }) => id).sort()).toEqual(uses.map(({ id }) => id).sort());
+      expect(troupe.characters).toHaveLength(callers);
     });
 
-    it.each(Array.from({ length: CHARACTERS }, (_, n) => n))('decides for caller %i as the oracle does', async (n) => {
-      const character = cast.characters[n];
+    it.each(Array.from({ length: callers }, (_, n) => n))('decides for caller %i as the oracle does', async (n) => {
+      const character = troupe.characters[n];
       if (!character) throw new Error(`there is no caller ${n}`);
-      // by hand every caller spells in half of the ways, its neighbour in the others
-      const matrix = matrixOf(ONE_SEGMENT.filter((_, at) => WHOLE || at % 2 === n % 2));
+      // by hand every caller spells in some of the ways, its neighbours in the others
+      const matrix = over(ONE_SEGMENT.filter((_, at) => WHOLE || at % SHARE === n % SHARE));
       await matrix.all(character);
       expect(matrix.wrong).toEqual([]);
     });
 
     it('would notice: a reader who is taken for the administrator differs from the oracle everywhere', async () => {
-      const matrix = matrixOf(SPELLINGS.slice(0, 1));
-      await matrix.all(mistakenReader(cast));
+      const matrix = over(SPELLINGS.slice(0, 1));
+      await matrix.all(mistakenReader(troupe));
       const ids = new Set(matrix.wrong.map((line) => /^[^:]+: ([^,]+),/.exec(line)?.[1]));
-      const needing = Object.entries(MANAGEMENT_NEEDS).filter(([, need]) =>
+      const needing = Object.entries(oracle.needs).filter(([, need]) =>
         /^to (?:change|delete|administer|look|read what)/.test(need),
       );
       expect([...ids].sort()).toEqual(needing.map(([id]) => id).sort());
     });
-  },
-);
+  });
+}
 
-afterAll(() => {
-  console.log(`management authorisation: ${summary()}${WHOLE ? '' : '; half of the spellings: REQUIRE_CLIENTS=1 asks in all'}`);
-});
+for (const open of [false, true]) {
+  matrixOf(ofPackages, open);
+  matrixOf(ofImages, open);
+}
+
+if (!WHOLE) console.log('management authorisation: a quarter of the spellings; REQUIRE_CLIENTS=1 asks in all');

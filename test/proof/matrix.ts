@@ -1,20 +1,49 @@
 import { packageKey } from '../../ts/storage/key.js';
-import type { Cast, Character } from './cast.js';
+import type { Cast } from './cast.js';
 import type { Answer } from './house.js';
-import { NEEDS, type Need, type Standing, type Verdict, verdict } from './oracle.js';
+import { NEEDS, type Need, type Standing, type Verdict, verdict, type Who } from './oracle.js';
 import { formsOf, SPELLINGS, type Spelling, USES, type Use } from './requests.js';
 
 const STANDINGS: readonly Standing[] = ['absent', 'public', 'restricted', 'deleted'];
-export interface MatrixOptions {
-  readonly uses?: readonly Use[];
-  /** What each of `uses` asks of its caller. Default: the npm table's. */
-  readonly needs?: Readonly<Record<string, Need>>;
+
+/** What the matrix itself wants to know of a caller. */
+export interface Whoever {
+  readonly credentials: 'none' | 'bad' | 'good';
+  /** What the token opens of the package in question: all of them, or those. */
+  readonly reads?: boolean | readonly Standing[];
+  readonly writes?: boolean;
+  readonly creates?: boolean;
+  readonly admin?: boolean;
+}
+
+export interface Asking<W extends Whoever> {
+  readonly name: string;
+  readonly who: W;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What each use asks of its caller, and what follows for one. */
+export interface Oracle<W extends Whoever, N extends string> {
+  readonly needs: Readonly<Record<string, N>>;
+  verdict(need: N, who: W, standing: Standing, open: boolean): Verdict;
+}
+
+export interface MatrixOptions<W extends Whoever, N extends string> {
+  readonly uses: readonly Use[];
+  readonly oracle: Oracle<W, N>;
   readonly spellings?: readonly Spelling[];
 }
 
+/** The npm table's own. */
+export const NPM: { readonly uses: readonly Use[]; readonly oracle: Oracle<Who, Need> } = {
+  uses: USES,
+  oracle: { needs: NEEDS, verdict },
+};
+
 export type Stage = Pick<Cast, 'house' | 'packages' | 'fresh' | 'revision'>;
 
-export const counts = { decisions: 0, yes: 0, no: 0, missing: 0, likeAbsent: 0 };
+const NONE = { decisions: 0, yes: 0, no: 0, missing: 0, likeAbsent: 0 };
+export const counts = { ...NONE };
 
 /** What a caller can see of an answer, with the package's name left out. */
 const seen = ({ status, headers, text }: Answer, name: string): string => {
@@ -27,8 +56,11 @@ const WRITES = new Set(['write', 'delete', 'copy']);
 /** Of a request that was refused, only what the registry does on its own may have reached the store. */
 const ownWork = (key: string): boolean => /^(?:derived|feed|pending|log\/~users)\//.test(key);
 
+/** The token opens nothing of the package in question. */
+const isBlind = ({ reads, writes, creates, admin }: Whoever): boolean => !reads && !writes && !creates && !admin;
+
 /** Asks everything as one caller, and holds every answer against the oracle. */
-export class Matrix {
+export class Matrix<W extends Whoever, N extends string> {
   readonly wrong: string[] = [];
   private readonly cast: Stage;
   private readonly open: boolean;
@@ -36,28 +68,28 @@ export class Matrix {
   /** Packages that nobody has managed to change yet. */
   private readonly spare = new Map<Standing, string>();
   private readonly uses: readonly Use[];
-  private readonly needs: Readonly<Record<string, Need>>;
+  private readonly oracle: Oracle<W, N>;
   private readonly spellings: readonly Spelling[];
 
-  constructor(cast: Stage, open: boolean, { uses = USES, needs = NEEDS, spellings = SPELLINGS }: MatrixOptions = {}) {
+  constructor(cast: Stage, open: boolean, { uses, oracle, spellings = SPELLINGS }: MatrixOptions<W, N>) {
     this.cast = cast;
     this.open = open;
     this.uses = uses;
-    this.needs = needs;
+    this.oracle = oracle;
     this.spellings = spellings;
   }
 
-  async all(character: Character): Promise<void> {
+  async all(character: Asking<W>): Promise<void> {
     for (const use of this.uses) {
       for (const standing of use.about === 'package' ? STANDINGS : (['public'] as const))
         for (const spelling of this.spellings) await this.forms(character, use, standing, spelling);
     }
   }
 
-  private async forms(character: Character, use: Use, standing: Standing, spelling: Spelling): Promise<void> {
-    const need = this.needs[use.id];
+  private async forms(character: Asking<W>, use: Use, standing: Standing, spelling: Spelling): Promise<void> {
+    const need = this.oracle.needs[use.id];
     if (need === undefined) throw new Error(`the oracle does not know ${use.id}`);
-    const expected = verdict(need, character.who, standing, this.open);
+    const expected = this.oracle.verdict(need, character.who, standing, this.open);
     for (const form of formsOf(use).slice(0, spelling.loose ? 2 : 4)) {
       counts.decisions += 1;
       const changes = use.method !== 'GET' && use.about === 'package';
@@ -79,14 +111,14 @@ export class Matrix {
       const written = touched.filter(({ method, key }) => WRITES.has(method) && !ownWork(key));
       if (written.length > 0) this.wrong.push(`${where}: wrote ${written[0]?.key}`);
       await this.mustLookAbsent(character, use, spelling, form, standing, expected, answer, where);
-      const stranger = !character.who.reads && !character.who.writes && (character.who.credentials !== 'none' || !this.open);
+      const stranger = isBlind(character.who) && (character.who.credentials !== 'none' || !this.open);
       const reached = touched.find(({ key }) => key.includes(packageKey(name)));
       if (stranger && reached) this.wrong.push(`${where}: reached ${reached.key}`);
     }
   }
 
   private async ask(
-    character: Character,
+    character: Asking<W>,
     use: Use,
     spelling: Spelling,
     form: ReturnType<typeof formsOf>[number],
@@ -102,7 +134,7 @@ export class Matrix {
 
   /** Z9: who may not read it cannot tell it from one that never was. */
   private async mustLookAbsent(
-    character: Character,
+    character: Asking<W>,
     use: Use,
     spelling: Spelling,
     form: ReturnType<typeof formsOf>[number],
@@ -112,7 +144,9 @@ export class Matrix {
     where: string,
   ): Promise<void> {
     const { who } = character;
-    const blind = !who.reads && !who.writes && !who.admin;
+    const blind = isBlind(who);
+    // who reads one and not the other hears of each what is so
+    if (Array.isArray(who.reads)) return;
     const reading = use.method === 'GET';
     if (standing === 'absent' || use.about === 'registry' || expected === 'missing' || !(blind || reading)) return;
     counts.likeAbsent += 1;
@@ -142,8 +176,10 @@ function judge(use: Use, spelling: Spelling, expected: Verdict, { status, text }
   return allowed.includes(status) ? undefined : `${status} and not ${allowed.join(' or ')}: ${text.slice(0, 120)}`;
 }
 
-/** One line for the log of a run. */
-export const summary = (): string => {
-  const { decisions, yes, no, missing, likeAbsent } = counts;
+/** One line for the log of a run, of what has come since `before`. */
+export const summary = (before = NONE): string => {
+  const [decisions, yes, no, missing, likeAbsent] = (['decisions', 'yes', 'no', 'missing', 'likeAbsent'] as const).map(
+    (what) => counts[what] - before[what],
+  );
   return `${decisions} decisions: ${yes} allowed, ${no} refused, ${missing} about nothing; ${likeAbsent} compared with an absent package`;
 };

@@ -68,11 +68,11 @@ export async function openOciCast(anonymousRead: boolean): Promise<OciCast> {
     { name: 'an expired session', who: bad, headers: bearer(overSession) },
     { name: 'a revoked token', who: bad, headers: bearer(gone.token) },
     { name: 'a token for another protocol', who: bad, headers: bearer(await made(owner.id, { protocol: 'npm' })) },
-    await token("the owner's read-only token", { ...all, owner: true, readonly: true, uploads: true }, owner.id, {
+    await token("the owner's read-only token", { ...all, owner: true, readonly: true, uploads: true, account: true }, owner.id, {
       readonly: true,
     }),
     await token('a reader', { reads: true }, stranger.id, { scopes: ['oci:repository:*:pull'] }),
-    await token('another user', { ...all }, stranger.id, {}),
+    await token('another user', { ...all, account: true }, stranger.id, {}),
     await token('a writer of another repository', { owner: true, uploads: true }, owner.id, {
       scopes: ['oci:repository:acme/elsewhere:push', 'oci:repository:acme/elsewhere:pull'],
     }),
@@ -95,8 +95,12 @@ export async function openOciCast(anonymousRead: boolean): Promise<OciCast> {
       who: good({ reads: true, owner: true, narrow: true, uploads: true }),
       headers: bearer(await session([...names.map((name) => `repository:${name}:pull`), 'registry:catalog:*'])),
     },
-    { name: 'the owner', who: good({ ...all, owner: true, uploads: true }), headers: bearer(owner.token) },
-    { name: 'the administrator, by Basic', who: good({ ...all, admin: true }), headers: basic('chief', chief.token) },
+    { name: 'the owner', who: good({ ...all, owner: true, uploads: true, account: true }), headers: bearer(owner.token) },
+    {
+      name: 'the administrator, by Basic',
+      who: good({ ...all, admin: true, account: true }),
+      headers: basic('chief', chief.token),
+    },
   ];
   const asOwner = { token: owner.token };
   const stage = async (name: string, standing: Standing): Promise<string> => {

@@ -13,6 +13,19 @@ export type Need =
   | 'to move a tag'
   | 'to delete';
 
+export type ManagementNeed =
+  | 'nothing'
+  | 'a list of repositories'
+  | 'a list of what they may read'
+  | 'to look at the own account'
+  | 'to change the own account'
+  | 'to administer everything'
+  | 'to read'
+  | 'to read what has been'
+  | 'to change'
+  | 'to delete'
+  | 'to administer';
+
 /** By route id; where one route does several things, one line for each. */
 export const NEEDS: Readonly<Record<string, Need>> = {
   ping: 'to be somebody',
@@ -56,6 +69,8 @@ export interface Who {
   readonly readonly?: boolean;
   /** The uploads under way are theirs. */
   readonly uploads?: boolean;
+  /** The token opens the whole of its user's account. */
+  readonly account?: boolean;
   /** A session with less than its user may: they are told to fetch another. */
   readonly narrow?: boolean;
 }
@@ -96,5 +111,45 @@ export function verdict(need: Need, who: Who, standing: Standing, open: boolean)
     default:
       if (!mine || !who.deletes) return there ? refused : [...hidden, 404];
       return there ? 'yes' : 'missing';
+  }
+}
+
+const mayChange = ({ admin, owner, readonly }: Who): boolean => !readonly && (admin === true || owner === true);
+
+/** The same for the management surface: what it asks for stands in the words of the npm table. */
+export function managementVerdict(need: ManagementNeed, who: Who, standing: Standing, open: boolean): Verdict {
+  if (need === 'nothing') return 'yes';
+  if (who.credentials === 'bad') return [401];
+  // a session is for images, and nothing else hears of it
+  const own = /the own account|administer everything|list of repositories/.test(need);
+  if (who.narrow && own) return [401];
+  const there = standing === 'public' || standing === 'restricted';
+  if (who.credentials === 'none') {
+    if (need.startsWith('a list of ') && open) return 'yes';
+    if (need !== 'to read' || !open) return [401];
+    return standing === 'public' ? 'yes' : [404];
+  }
+  const sees = there && readable(who, standing);
+  const rules = mayChange(who) && who.overwrites === true;
+  const refused = there || !readable(who, standing) ? [403] : [403, 404];
+  const change = (may: boolean): Verdict => (!may ? refused : there ? 'yes' : standing === 'absent' ? [403, 404] : 'missing');
+  switch (need) {
+    case 'a list of repositories':
+    case 'a list of what they may read':
+      return 'yes';
+    case 'to administer everything':
+      return who.admin ? 'yes' : [403];
+    case 'to look at the own account':
+      return who.account ? 'yes' : [403];
+    case 'to change the own account':
+      return who.account && !who.readonly ? 'yes' : [403];
+    case 'to read':
+      return sees ? 'yes' : [404];
+    case 'to read what has been':
+      return sees || (rules && standing === 'deleted') ? 'yes' : [404];
+    case 'to delete':
+      return change(mayChange(who) && who.deletes === true);
+    default:
+      return change(rules);
   }
 }

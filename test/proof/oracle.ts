@@ -9,6 +9,7 @@ export type Need =
   | 'to change the organisation'
   | 'to look at the own account'
   | 'to change the own account'
+  | 'a list of repositories'
   | 'a list of what they may read'
   | 'to read'
   | 'to read, and to be somebody'
@@ -110,12 +111,13 @@ export function verdict(need: Need, who: Who, standing: Standing, open: boolean)
   const there = standing === 'public' || standing === 'restricted';
   if (who.credentials === 'none') {
     if (!open) return [401];
-    if (need === 'a list of what they may read') return 'yes';
+    if (need === 'a list of what they may read' || need === 'a list of repositories') return 'yes';
     if (need !== 'to read') return [401];
     return standing === 'public' ? 'yes' : [404];
   }
   switch (need) {
     case 'to be somebody':
+    case 'a list of repositories':
     case 'a list of what they may read':
       return 'yes';
     case 'to administer everything':

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { at, documentOf } from './documents.js';
 import { openHouse } from './house.js';
-import { Matrix, type Stage, summary } from './matrix.js';
+import { Matrix, NPM, type Stage, summary } from './matrix.js';
 import { NEEDS, type Standing } from './oracle.js';
 import { CASES, hurried, obedient, type Part } from './provider-cases.js';
 import { SPELLINGS, USES } from './requests.js';
@@ -74,7 +74,7 @@ describe.each([false, true])('A15: a provider of the application, anonymous read
     async ({ title, part: chosen, who }) => {
       const uses = USES.filter(({ id }) => !/account|organisation|star|owners/.test(`${NEEDS[id]} ${id}`));
       const spellings = SPELLINGS.slice(0, manySpellings(title) ? 4 : 1);
-      const matrix = new Matrix(stage, open, { uses, spellings });
+      const matrix = new Matrix(stage, open, { ...NPM, uses, spellings });
       part = chosen;
       await matrix.all({ name: 'zoe', who, headers: { authorization: 'Bearer good' } });
       part = {};
