@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { JsonReader } from '../../ts/formats/json-stream.js';
 import { utf8 } from '../../ts/lib/bytes.js';
-import { collect, inPieces } from './pieces.js';
+import { awaited, collect, inPieces } from './pieces.js';
 
-const decode = (json: string, size = 65_536): Promise<Uint8Array> => collect(new JsonReader(inPieces(utf8(json), size)).base64());
+const decode = (json: string, size = 65_536): Promise<Uint8Array> => collect(awaited(inPieces(utf8(json), size)).base64());
 
 describe('a base 64 string in JSON', () => {
   it('stands for any bytes, in pieces of any size', async () => {
@@ -77,7 +76,7 @@ describe('a base 64 string in JSON', () => {
         yield utf8('QUJD'.repeat(1000));
       }
     }
-    const bytes = new JsonReader(endless()).base64();
+    const bytes = awaited(endless()).base64();
     await bytes.next();
     const after = pulled;
     await new Promise((resolve) => setImmediate(resolve));

@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RegistryError } from '../../ts/errors/registry-error.js';
-import { JsonReader, type JsonReaderLimits } from '../../ts/formats/json-stream.js';
+import type { JsonReaderLimits } from '../../ts/formats/json-stream.js';
 import { concat, text, utf8 } from '../../ts/lib/bytes.js';
-import { collect, inPieces } from './pieces.js';
+import { awaited, collect, inPieces } from './pieces.js';
 
 const MB = 1024 ** 2;
 
 /** Reads a whole text as one value that nobody wants. */
 async function check(bytes: Uint8Array, size: number, limits: JsonReaderLimits = {}): Promise<'accepted' | RegistryError> {
-  const reader = new JsonReader(inPieces(bytes, size), limits);
+  const reader = awaited(inPieces(bytes, size), limits);
   try {
     await reader.value(64 * MB);
     await reader.end();
@@ -34,7 +34,7 @@ describe('JsonReader walks', () => {
     '{"a":1, "_attachments" : {"x.tgz":{"data":"aGVsbG8=","length":5}},"skipped":[{"b":[]},"\\"}"],"last":{"k":null}}\n';
 
   it.each([1, 2, 3, 7, 1000])('objects member by member, in pieces of %i bytes', async (size) => {
-    const reader = new JsonReader(inPieces(utf8(document), size));
+    const reader = awaited(inPieces(utf8(document), size));
     const seen: unknown[] = [];
     for await (const name of reader.members()) {
       seen.push(name);
@@ -53,13 +53,13 @@ describe('JsonReader walks', () => {
   });
 
   it('empty objects', async () => {
-    const reader = new JsonReader(inPieces(utf8(' { } '), 1));
+    const reader = awaited(inPieces(utf8(' { } '), 1));
     for await (const name of reader.members()) throw new Error(name);
     await reader.end();
   });
 
   it('past a string of which only a part was wanted', async () => {
-    const reader = new JsonReader(inPieces(utf8(`{"data":"${'QUJD'.repeat(1000)}","b":2}`), 64));
+    const reader = awaited(inPieces(utf8(`{"data":"${'QUJD'.repeat(1000)}","b":2}`), 64));
     const seen: string[] = [];
     for await (const name of reader.members()) {
       seen.push(name);
@@ -79,13 +79,13 @@ describe('JsonReader walks', () => {
       }
     }
     const source = utf8('{"versions":{"1.0.0":{"name":"abcdefghijklmnop"}}}');
-    const reader = new JsonReader(reusing());
+    const reader = awaited(reusing());
     for await (const _ of reader.members())
       for await (const _version of reader.members()) expect(await reader.json(100)).toEqual({ name: 'abcdefghijklmnop' });
   });
 
   it('P1: constructor and prototype as names like any other', async () => {
-    const reader = new JsonReader(inPieces(utf8('{"constructor":1,"prototype":2,"toString":3}'), 5));
+    const reader = awaited(inPieces(utf8('{"constructor":1,"prototype":2,"toString":3}'), 5));
     const seen: string[] = [];
     for await (const name of reader.members()) seen.push(name);
     expect(seen).toEqual(['constructor', 'prototype', 'toString']);
@@ -100,7 +100,7 @@ describe('JsonReader walks', () => {
         closed = true;
       }
     }
-    const reader = new JsonReader(source());
+    const reader = awaited(source());
     for await (const _ of reader.members()) break;
     reader.close();
     await Promise.resolve();
@@ -110,7 +110,7 @@ describe('JsonReader walks', () => {
 
 describe('JsonReader refuses', () => {
   async function walk(body: string, limits: JsonReaderLimits = {}): Promise<RegistryError> {
-    const reader = new JsonReader(inPieces(utf8(body), 3), limits);
+    const reader = awaited(inPieces(utf8(body), 3), limits);
     try {
       for await (const name of reader.members()) if (name === 'in') for await (const _ of reader.members());
       await reader.end();
@@ -148,7 +148,7 @@ describe('JsonReader refuses', () => {
   it('R16: more bytes than allowed, streamed strings not counted', async () => {
     expect((await walk(`{"a":"${'x'.repeat(200)}"}`, { maxBytes: 100 })).kind).toBe('too_large');
     expect((await walk(`{"a":${' '.repeat(200)}1}`, { maxBytes: 100 })).kind).toBe('too_large');
-    const reader = new JsonReader(inPieces(utf8(`{"a":"${'QUJD'.repeat(200)}"}`), 16), { maxBytes: 100 });
+    const reader = awaited(inPieces(utf8(`{"a":"${'QUJD'.repeat(200)}"}`), 16), { maxBytes: 100 });
     for await (const _ of reader.members()) expect((await collect(reader.base64())).length).toBe(600);
     await reader.end();
   });
@@ -158,7 +158,7 @@ describe('JsonReader refuses', () => {
   });
 
   it('a value larger than asked for', async () => {
-    const reader = new JsonReader(inPieces(utf8('[1,2,3,4,5,6]'), 4));
+    const reader = awaited(inPieces(utf8('[1,2,3,4,5,6]'), 4));
     await expect(reader.value(6, 'the list')).rejects.toMatchObject({
       kind: 'too_large',
       message: 'the list is larger than 6 bytes',
@@ -208,7 +208,7 @@ describe('JsonReader and JSON.parse', () => {
     await fc.assert(
       fc.asyncProperty(fc.json({ maxDepth: 6 }), fc.integer({ min: 1, max: 40 }), async (json, size) => {
         const bytes = utf8(json);
-        expect(text(await new JsonReader(inPieces(bytes, size)).value(MB))).toBe(json.trim());
+        expect(text(await awaited(inPieces(bytes, size)).value(MB))).toBe(json.trim());
       }),
       { numRuns: 500, seed: 20_260_511 },
     );

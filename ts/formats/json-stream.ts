@@ -1,4 +1,5 @@
 import { invalid, RegistryError } from '../errors/registry-error.js';
+import { type Steps, waitFor, walk } from '../lib/steps.js';
 import { decodeBase64 } from './base64.js';
 import { MAX_DEPTH, parseJson } from './json.js';
 import { isSpace, ValueScanner } from './json-scan.js';
@@ -20,11 +21,14 @@ const MAX_MEMBERS = 100_000;
 const MAX_NAME = 4096;
 const QUOTE = 0x22;
 const END = -1;
+/** The piece at hand is used up. */
+const USED_UP = -2;
 const EMPTY = Buffer.alloc(0);
 
 /**
  * Walks a JSON text (RFC 8259) while it arrives, in constant memory beside what the caller asks for. An object is walked with `members`; a member's
- * value is taken with `value`, `json`, `text`, `base64` or `members`, or else skipped, its grammar checked all the same. `end` must be called at last.
+ * value is taken with `value`, `json`, `base64` or `members`, or else skipped, its grammar checked all the same. `end` must be called at last.
+ * Nothing waits but for the source's next piece (see `Steps`).
  *
  * Everything throws `invalid` for text that is not UTF-8 or not JSON, nesting beyond 64, and a name that stands twice in a walked object or is
  * `__proto__`; `too_large` beyond a limit. `constructor` and `prototype` are names like any other. Errors of the source pass as they are.
@@ -51,40 +55,26 @@ export class JsonReader {
     this.what = limits.what ?? 'JSON';
   }
 
-  /** Names of the object that stands here, one at a time. A value that is not taken before the next name is asked for is skipped. */
-  async *members(): AsyncGenerator<string> {
+  /** The object that stands here. */
+  members(): Members {
     this.take();
-    await this.expect(0x7b, 'something other than an object');
-    const depth = ++this.depth;
-    if (depth > MAX_DEPTH) throw invalid(`${this.what} is nested too deep`);
-    const seen = new Set<string>();
-    if ((await this.peek()) === 0x7d) this.at++;
-    else {
-      do {
-        const name = await this.name(seen);
-        await this.expect(0x3a, 'a name without a colon');
-        this.due = true;
-        yield name;
-        await this.finishValue(depth);
-      } while (await this.comma());
-    }
-    this.depth--;
+    return new Members(this);
   }
 
   /** A copy of the value's own bytes, of which there may be `maxBytes`. */
-  async value(maxBytes: number, what: string = this.what): Promise<Uint8Array> {
+  value(maxBytes: number, what: string = this.what): Steps<Uint8Array> {
     this.take();
     return this.scan(maxBytes, what);
   }
 
   /** The value as `parseJson` gives it. */
-  async json(maxBytes: number, what: string = this.what): Promise<unknown> {
-    return parseJson(await this.value(maxBytes, what), { what });
+  *json(maxBytes: number, what: string = this.what): Steps<unknown> {
+    return parseJson(yield* this.value(maxBytes, what), { what });
   }
 
   /** True when the value that stands here is a string. */
-  async isString(): Promise<boolean> {
-    return (await this.peek()) === QUOTE;
+  *isString(): Steps<boolean> {
+    return (yield* this.peek()) === QUOTE;
   }
 
   /** The bytes that a string's base 64 text stands for. Throws `invalid` for a value of another kind or other text. */
@@ -93,9 +83,9 @@ export class JsonReader {
   }
 
   /** Nothing but white space may follow. */
-  async end(): Promise<void> {
+  *end(): Steps<void> {
     if (this.due || this.depth > 0) throw new TypeError('the JSON text was not walked to its end');
-    if ((await this.peek()) !== END) throw this.wrong('something behind its end');
+    if ((yield* this.peek()) !== END) throw this.wrong('something behind its end');
   }
 
   /** Closes the source. Does not wait for a read that is still under way. */
@@ -103,19 +93,42 @@ export class JsonReader {
     this.source.return?.()?.catch(() => undefined);
   }
 
+  /** For `Members`: the name behind `{` or a comma; undefined: the object ends here. */
+  *nextName(object: OpenObject): Steps<string | undefined> {
+    if (object.depth === 0) {
+      yield* this.expect(0x7b, 'something other than an object');
+      object.depth = ++this.depth;
+      if (this.depth > MAX_DEPTH) throw invalid(`${this.what} is nested too deep`);
+      if ((yield* this.peek()) !== 0x7d) return yield* this.nameOf(object);
+      this.at++;
+    } else {
+      yield* this.finishValue(object.depth);
+      if (yield* this.comma()) return yield* this.nameOf(object);
+    }
+    this.depth--;
+    return undefined;
+  }
+
+  private *nameOf({ seen }: OpenObject): Steps<string> {
+    const name = yield* this.name(seen);
+    yield* this.expect(0x3a, 'a name without a colon');
+    this.due = true;
+    return name;
+  }
+
   /** Content of the string that stands here, escapes undone; each piece is valid until the next is asked for. Control characters are let through. */
   private async *text(): AsyncGenerator<Uint8Array> {
     this.take();
-    await this.expect(QUOTE, 'something other than a string');
+    await walk(this.expect(QUOTE, 'something other than a string'));
     this.string = new StringScanner(this.what);
     while (this.string) {
-      const piece = await this.segment(this.string);
+      const piece = await walk(this.segment(this.string));
       if (piece.byteLength > 0) yield piece;
     }
   }
 
-  private async segment(string: StringScanner): Promise<Uint8Array> {
-    if (this.at === this.chunk.length && !(await this.fill())) throw this.cutOff();
+  private *segment(string: StringScanner): Steps<Uint8Array> {
+    if (this.at === this.chunk.length && !(yield* this.fill())) throw this.cutOff();
     const { bytes, next, closed } = string.feed(this.chunk, this.at);
     this.streamed += next - this.at;
     this.at = next;
@@ -128,22 +141,22 @@ export class JsonReader {
     this.due = false;
   }
 
-  private async finishValue(depth: number): Promise<void> {
-    while (this.string) await this.segment(this.string);
+  private *finishValue(depth: number): Steps<void> {
+    while (this.string) yield* this.segment(this.string);
     if (this.depth !== depth) throw new TypeError('an inner object was not walked to its end');
     if (!this.due) return;
     this.due = false;
-    await this.scan(undefined, this.what);
+    yield* this.scan(undefined, this.what);
   }
 
   /** The value's bytes; nothing, without a limit, when they are not wanted. */
-  private async scan(maxBytes: number | undefined, what: string): Promise<Uint8Array> {
+  private *scan(maxBytes: number | undefined, what: string): Steps<Uint8Array> {
     const parts: Buffer[] = [];
     const scanner = new ValueScanner(MAX_DEPTH - this.depth, this.what);
     let size = 0;
-    await this.peek();
+    yield* this.peek();
     while (!scanner.done) {
-      if (this.at === this.chunk.length && !(await this.fill())) {
+      if (this.at === this.chunk.length && !(yield* this.fill())) {
         scanner.end();
         break;
       }
@@ -158,9 +171,9 @@ export class JsonReader {
     return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
   }
 
-  private async name(seen: Set<string>): Promise<string> {
-    if ((await this.peek()) !== QUOTE) throw this.wrong('an object whose member has no name');
-    const name = parseJson(await this.scan(MAX_NAME, 'a name'), { what: this.what }) as string;
+  private *name(seen: Set<string>): Steps<string> {
+    if ((yield* this.peek()) !== QUOTE) throw this.wrong('an object whose member has no name');
+    const name = parseJson(yield* this.scan(MAX_NAME, 'a name'), { what: this.what }) as string;
     if (name === '__proto__') throw invalid(`${this.what} has a key __proto__`);
     if (seen.has(name)) throw invalid(`${this.what} has a key twice: ${quote(name)}`);
     if (seen.size === this.maxMembers)
@@ -169,33 +182,38 @@ export class JsonReader {
     return name;
   }
 
-  private async comma(): Promise<boolean> {
-    const byte = await this.peek();
+  private *comma(): Steps<boolean> {
+    const byte = yield* this.peek();
     if (byte === END) throw this.cutOff();
     if (byte !== 0x2c && byte !== 0x7d) throw this.wrong('something other than a comma behind a value');
     this.at++;
     return byte === 0x2c;
   }
 
-  private async expect(byte: number, problem: string): Promise<void> {
-    const found = await this.peek();
+  private *expect(byte: number, problem: string): Steps<void> {
+    const found = yield* this.peek();
     if (found === END) throw this.cutOff();
     if (found !== byte) throw this.wrong(problem);
     this.at++;
   }
 
   /** The next byte that is not white space, or `END`. */
-  private async peek(): Promise<number> {
-    for (;;) {
-      for (; this.at < this.chunk.length; this.at++) {
-        const byte = this.chunk[this.at] as number;
-        if (!isSpace(byte)) return byte;
-      }
-      if (!(await this.fill())) return END;
+  private *peek(): Steps<number> {
+    for (let byte = this.near(); ; byte = this.near()) {
+      if (byte !== USED_UP) return byte;
+      if (!(yield* this.fill())) return END;
     }
   }
 
-  private async fill(): Promise<boolean> {
+  private near(): number {
+    for (; this.at < this.chunk.length; this.at++) {
+      const byte = this.chunk[this.at] as number;
+      if (!isSpace(byte)) return byte;
+    }
+    return USED_UP;
+  }
+
+  private *fill(): Steps<boolean> {
     this.before += this.chunk.length;
     this.chunk = EMPTY;
     this.at = 0;
@@ -203,7 +221,7 @@ export class JsonReader {
       throw new RegistryError('too_large', `${this.what} is larger than ${this.maxBytes} bytes`);
     }
     for (;;) {
-      const { done, value } = await this.source.next();
+      const { done, value } = yield* waitFor(this.source.next());
       if (done) {
         if (!this.utf8.whole) throw invalid(`${this.what} is not valid UTF-8`);
         return false;
@@ -221,5 +239,27 @@ export class JsonReader {
 
   private cutOff(): RegistryError {
     return invalid(`${this.what} is cut off`);
+  }
+}
+
+/** An object that is walked. `depth` is 0 before its brace has been read. */
+interface OpenObject {
+  depth: number;
+  readonly seen: Set<string>;
+}
+
+/** Names of one object, one at a time. A value that is not taken before the next name is asked for is skipped. */
+export class Members implements OpenObject {
+  depth = 0;
+  readonly seen: Set<string> = new Set();
+  private readonly reader: JsonReader;
+
+  constructor(reader: JsonReader) {
+    this.reader = reader;
+  }
+
+  /** Undefined behind the last one. */
+  next(): Steps<string | undefined> {
+    return this.reader.nextName(this);
   }
 }

@@ -3,6 +3,7 @@ import { parseJsonObject } from '../../formats/json.js';
 import { JsonReader } from '../../formats/json-stream.js';
 import { quote } from '../../formats/quote.js';
 import { utf8 } from '../../lib/bytes.js';
+import { type Steps, waitFor, walk } from '../../lib/steps.js';
 import { type Fields, isFields } from './manifest.js';
 
 /** A version's manifest as the client sent it. */
@@ -109,9 +110,9 @@ class BodyReader<R> {
     this.sink = sink;
   }
 
-  async read(): Promise<PublishBody<R>> {
-    for await (const member of this.json.members()) await this.take(member);
-    await this.json.end();
+  *read(): Steps<PublishBody<R>> {
+    yield* this.each((member) => this.take(member));
+    yield* this.json.end();
     if (this.tarball && this.versions?.size !== 1) throw invalid('a tarball must be published with exactly one version');
     if (this.bundle && !this.tarball) throw invalid('a provenance bundle must be published with its tarball');
     return {
@@ -132,62 +133,69 @@ class BodyReader<R> {
     };
   }
 
-  /** What is unknown is skipped: packuments carry whatever manifests do. */
-  private async take(member: string): Promise<void> {
-    if (isText(member)) await this.takeText(member);
-    else if (member === 'dist-tags') this.distTags = await this.readTags();
-    else if (member === 'versions') this.versions = await this.readVersions();
-    else if (member === 'maintainers') this.maintainers = await this.readMaintainers();
-    else if (member === 'users') this.users = await this.readUsers();
-    else if (member === 'time') this.time = await this.readFields(member);
-    else if (member === '_attachments') for await (const name of this.json.members()) await this.takeAttachment(name);
+  private *each(take: (name: string) => Steps<void>): Steps<void> {
+    const members = this.json.members();
+    for (let name = yield* members.next(); name !== undefined; name = yield* members.next()) yield* take(name);
   }
 
-  private async takeText(member: TextMember): Promise<void> {
-    const value = await this.json.json(member === 'readme' ? MAX_README : MAX_TEXT, member);
+  /** What is unknown is skipped: packuments carry whatever manifests do. */
+  private *take(member: string): Steps<void> {
+    if (isText(member)) yield* this.takeText(member);
+    else if (member === 'dist-tags') this.distTags = yield* this.readTags();
+    else if (member === 'versions') this.versions = yield* this.readVersions();
+    else if (member === 'maintainers') this.maintainers = yield* this.readMaintainers();
+    else if (member === 'users') this.users = yield* this.readUsers();
+    else if (member === 'time') this.time = yield* this.readFields(member);
+    else if (member === '_attachments') yield* this.each((name) => this.takeAttachment(name));
+  }
+
+  private *takeText(member: TextMember): Steps<void> {
+    const value = yield* this.json.json(member === 'readme' ? MAX_README : MAX_TEXT, member);
     if (typeof value === 'string') this.texts.set(member, value);
     else if (value !== null && STRICT.has(member)) throw invalid(`${member} must be a string`);
   }
 
-  private async readTags(): Promise<Map<string, string>> {
+  private *readTags(): Steps<Map<string, string>> {
     const tags = new Map<string, string>();
-    for await (const tag of this.json.members()) {
-      const version = await this.json.json(MAX_TEXT, 'a dist-tag');
+    const members = this.json.members();
+    for (let tag = yield* members.next(); tag !== undefined; tag = yield* members.next()) {
+      const version = yield* this.json.json(MAX_TEXT, 'a dist-tag');
       if (typeof version !== 'string') throw invalid(`dist-tag ${quote(tag)} must be a string`);
       tags.set(tag, version);
     }
     return tags;
   }
 
-  private async readVersions(): Promise<Map<string, SentVersion>> {
+  private *readVersions(): Steps<Map<string, SentVersion>> {
     const versions = new Map<string, SentVersion>();
-    for await (const version of this.json.members()) {
+    const members = this.json.members();
+    for (let version = yield* members.next(); version !== undefined; version = yield* members.next()) {
       if (version.length > MAX_VERSION) throw invalid(`a version has more than ${MAX_VERSION} characters`);
-      const bytes = await this.json.value(MAX_MANIFEST, MANIFEST);
+      const bytes = yield* this.json.value(MAX_MANIFEST, MANIFEST);
       if (bytes[0] !== 0x7b) throw invalid(`the manifest of version ${quote(version)} must be an object`);
       versions.set(version, { bytes, parse: () => parseJsonObject(bytes, { what: MANIFEST }) });
     }
     return versions;
   }
 
-  private async readMaintainers(): Promise<readonly unknown[] | undefined> {
-    const value = await this.json.json(MAX_LIST, 'maintainers');
+  private *readMaintainers(): Steps<readonly unknown[] | undefined> {
+    const value = yield* this.json.json(MAX_LIST, 'maintainers');
     if (value !== null && !Array.isArray(value)) throw invalid('maintainers must be an array');
     return value ?? undefined;
   }
 
-  private async readUsers(): Promise<Map<string, boolean> | undefined> {
-    const users = await this.readFields('users');
+  private *readUsers(): Steps<Map<string, boolean> | undefined> {
+    const users = yield* this.readFields('users');
     return users && new Map(Object.entries(users).map(([user, starred]) => [user, starred === true]));
   }
 
-  private async readFields(member: string): Promise<Fields | undefined> {
-    const value = await this.json.json(MAX_LIST, member);
+  private *readFields(member: string): Steps<Fields | undefined> {
+    const value = yield* this.json.json(MAX_LIST, member);
     if (value !== null && !isFields(value)) throw invalid(`${member} must be an object`);
     return value ?? undefined;
   }
 
-  private async takeAttachment(fileName: string): Promise<void> {
+  private *takeAttachment(fileName: string): Steps<void> {
     const isTarball = fileName.endsWith('.tgz');
     if (!isTarball && !fileName.endsWith('.sigstore')) throw invalid(`unknown attachment ${quote(fileName)}`);
     if (isTarball ? this.tarball : this.bundle)
@@ -200,22 +208,22 @@ class BodyReader<R> {
       tarball: undefined,
       bundle: undefined,
     };
-    for await (const field of this.json.members()) await this.takeField(draft, field);
+    yield* this.each((field) => this.takeField(draft, field));
     this.finish(draft);
   }
 
-  private async takeField(draft: Draft<R>, field: string): Promise<void> {
+  private *takeField(draft: Draft<R>, field: string): Steps<void> {
     if (field === 'content_type') {
-      const value = await this.json.json(MAX_TEXT, field);
+      const value = yield* this.json.json(MAX_TEXT, field);
       draft.contentType = typeof value === 'string' ? value : undefined;
     } else if (field === 'length') {
-      const value = await this.json.json(MAX_TEXT, field);
+      const value = yield* this.json.json(MAX_TEXT, field);
       if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw this.bad(draft, 'has a malformed length');
       draft.announced = value;
     } else if (field === 'data') {
-      if (!(await this.json.isString())) throw this.bad(draft, 'has data that is no string');
-      if (draft.isTarball) draft.tarball = await this.passTarball(draft);
-      else draft.bundle = await this.readBundle();
+      if (!(yield* this.json.isString())) throw this.bad(draft, 'has data that is no string');
+      if (draft.isTarball) draft.tarball = yield* this.passTarball(draft);
+      else draft.bundle = yield* this.readBundle();
     }
   }
 
@@ -230,7 +238,7 @@ class BodyReader<R> {
     }
   }
 
-  private async passTarball({ fileName, contentType }: Draft<R>): Promise<{ readonly length: number; readonly result: R }> {
+  private *passTarball({ fileName, contentType }: Draft<R>): Steps<{ readonly length: number; readonly result: R }> {
     const bytes = this.json.base64();
     let length = 0;
     const next = async (): Promise<IteratorResult<Uint8Array>> => {
@@ -239,15 +247,17 @@ class BodyReader<R> {
       return piece;
     };
     // A loop that the sink leaves does not end the data: the rest is read below, its alphabet and its length checked.
-    const result = await this.sink.tarball(fileName, contentType, {
-      [Symbol.asyncIterator]: () => ({ next, return: async () => ({ done: true, value: undefined }) }),
-    });
-    while (!(await next()).done);
+    const result = yield* waitFor(
+      this.sink.tarball(fileName, contentType, {
+        [Symbol.asyncIterator]: () => ({ next, return: async () => ({ done: true, value: undefined }) }),
+      }),
+    );
+    while (!(yield* waitFor(next())).done);
     return { length, result };
   }
 
-  private async readBundle(): Promise<string> {
-    const bundle = (await this.json.json(MAX_BUNDLE, BUNDLE)) as string;
+  private *readBundle(): Steps<string> {
+    const bundle = (yield* this.json.json(MAX_BUNDLE, BUNDLE)) as string;
     parseJsonObject(utf8(bundle), { what: BUNDLE });
     return bundle;
   }
@@ -268,7 +278,7 @@ class BodyReader<R> {
 export async function readPublishBody<R>(source: AsyncIterable<Uint8Array>, sink: PublishSink<R>): Promise<PublishBody<R>> {
   const json = new JsonReader(source, { maxBytes: MAX_DOCUMENT, what: 'the body' });
   try {
-    return await new BodyReader(json, sink).read();
+    return await walk(new BodyReader(json, sink).read());
   } finally {
     json.close();
   }
