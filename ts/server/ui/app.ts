@@ -43,6 +43,8 @@ class App {
   private readonly status: HTMLElement;
   private readonly menu: HTMLElement;
   private leaving: AbortController;
+  /** What is to be said on the page that the reader is being taken to. */
+  private announced = '';
 
   constructor(window: Browser) {
     const { document } = window;
@@ -60,7 +62,8 @@ class App {
     this.status = document.getElementById('status') ?? this.h('p');
     this.menu = document.getElementById('menu') ?? this.h('nav');
     window.addEventListener('hashchange', () => {
-      this.say('');
+      this.say(this.announced);
+      this.announced = '';
       void this.show(true);
     });
   }
@@ -107,20 +110,27 @@ class App {
       api: this.api,
       signal,
       loggedIn: this.session.token !== undefined,
-      go: (place) => this.go(place),
+      go: (place, message) => this.go(place, message),
       refresh: () => this.show(false),
       say: (message) => this.say(message),
-      logIn: async (token) => {
+      logIn: (token) => {
         this.session.begin(token);
-        this.say('You are logged in.');
-        if (placeOf(this.window.location.hash).page === 'login') this.go({ page: 'repositories' });
-        else await this.show(true);
+        const here = placeOf(this.window.location.hash);
+        this.go(here.page === 'login' ? { page: 'repositories' } : here, 'You are logged in.');
       },
     };
   }
 
-  private go(place: Place): void {
-    this.window.location.hash = hashOf(place);
+  private go(place: Place, message = ''): void {
+    const { location } = this.window;
+    const hash = hashOf(place);
+    if (hash === hashOf(placeOf(location.hash))) {
+      this.say(message);
+      void this.show(true);
+    } else {
+      this.announced = message;
+      location.hash = hash;
+    }
   }
 
   private say(message: string): void {
@@ -129,9 +139,9 @@ class App {
 
   private logOut(): void {
     this.session.end();
-    this.say('You are logged out.');
-    if (placeOf(this.window.location.hash).page === 'repositories') void this.show(true);
-    else this.go({ page: 'repositories' });
+    // What was shown goes at once, whatever comes of the next request.
+    this.main.replaceChildren();
+    this.go({ page: 'repositories' }, 'You are logged out.');
   }
 
   private showMenu(): void {

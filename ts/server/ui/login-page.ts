@@ -10,7 +10,7 @@ async function enter({ api, logIn }: Scene, token: string): Promise<string | und
   } catch (error) {
     return error instanceof ApiError && error.status === 401 ? 'This token is not valid.' : inWords(error);
   }
-  await logIn(token);
+  logIn(token);
   return undefined;
 }
 

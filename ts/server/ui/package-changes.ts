@@ -7,7 +7,7 @@ import type { Scene } from './view.js';
 const pathOf = ({ repository, name }: PackagePlace): readonly string[] => ['repositories', repository, 'packages', name];
 
 function deletePackage(scene: Scene, place: PackagePlace): void {
-  const { api, say, go } = scene;
+  const { api, go } = scene;
   const { repository, name } = place;
   const { field, query } = purgeField(scene);
   ask(scene, {
@@ -18,8 +18,7 @@ function deletePackage(scene: Scene, place: PackagePlace): void {
     action: 'Delete all of it',
     async run() {
       await api.ask('DELETE', pathOf(place), { query: query() });
-      go({ page: 'packages', repository, q: '', after: '' });
-      say(`Deleted ${name} in ${repository}.`);
+      go({ page: 'packages', repository, q: '', after: '' }, `Deleted ${name} in ${repository}.`);
     },
   });
 }

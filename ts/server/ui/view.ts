@@ -11,14 +11,14 @@ export interface Scene {
   /** Aborted when the reader has gone to another page. */
   readonly signal: AbortSignal;
   readonly loggedIn: boolean;
-  /** Goes to another page. */
-  go(place: Place): void;
+  /** Goes to a page, and says something there. */
+  go(place: Place, message?: string): void;
   /** Shows this page again, with fresh data. */
   refresh(): Promise<void>;
   /** Tells the reader, and who listens to the page, what has happened. */
   say(message: string): void;
   /** Keeps a token that was found good. */
-  logIn(token: string): Promise<void>;
+  logIn(token: string): void;
 }
 
 /** A page, ready to be shown. */
