@@ -163,7 +163,7 @@ export class Images {
       const handle: PackageHandle<OciState> = await this.repository.open(NAME, caller, purpose);
       const reply = await handler({
         params: { name: NAME, ...params },
-        query: { get: (name) => query[name], getAll: () => [] },
+        query: { get: (name) => query[name], getAll: (name) => [query[name] ?? []].flat() },
         headers: { get: () => undefined },
         body: bodyOf(body),
         baseUrl: 'https://images.example',
