@@ -327,6 +327,44 @@ describe('tags that stay', () => {
     await strict.close();
   });
 
+  it('an immutable tag keeps what its index names, however deep; other images go', async () => {
+    const strict = await registry({ features: { 'immutableTags:v*': true } });
+    const [child, free] = [await strict.image(NAME, 'one', 'one'), await strict.image(NAME, 'two', 'two')];
+    const index = (one: { digest: string; size: number }, type: string) =>
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: INDEX,
+        manifests: [{ mediaType: type, digest: one.digest, size: one.size }],
+      });
+    const inner = index(child, IMAGE);
+    expect((await strict.put(NAME, 'inner', inner, { type: INDEX })).status).toBe(201);
+    const outer = index({ digest: digestOf(inner), size: inner.length }, INDEX);
+    expect((await strict.put(NAME, 'v1', outer, { type: INDEX })).status).toBe(201);
+    await strict.put(NAME, 'loose', index(free, IMAGE), { type: INDEX });
+    for (const digest of [child.digest, digestOf(inner), digestOf(outer)]) {
+      const answer = await strict.remove(`/v2/${NAME}/manifests/${digest}`);
+      expect([answer.status, answer.code]).toEqual([403, 'DENIED']);
+    }
+    for (const tag of ['one', 'inner']) expect((await strict.remove(`/v2/${NAME}/manifests/${tag}`)).status).toBe(202);
+    expect((await strict.remove(`/v2/${NAME}/manifests/${free.digest}`)).status).toBe(202);
+    expect((await strict.get(`/v2/${NAME}/manifests/${child.digest}`)).text).toBe(child.text);
+    await strict.close();
+  });
+
+  it('where all tags stay, lists under fallback tags do too, unless an exception is made', async () => {
+    for (const exception of [{}, { 'immutableTags:sha256-*': false }]) {
+      const strict = await registry({ features: { immutableTags: true, ...exception } });
+      const { digest } = await strict.image(NAME, 'v1', 'one');
+      const tag = digest.replace(':', '-');
+      const list = (note: string) => ({ schemaVersion: 2, mediaType: INDEX, manifests: [], annotations: { note } });
+      expect((await strict.put(NAME, tag, list('first'), { type: INDEX })).status).toBe(201);
+      expect((await strict.put(NAME, tag, list('first'), { type: INDEX })).status).toBe(201);
+      const moved = 'immutableTags:sha256-*' in exception ? 201 : 403;
+      expect((await strict.put(NAME, tag, list('second'), { type: INDEX })).status).toBe(moved);
+      await strict.close();
+    }
+  });
+
   it('oci 44: of racing tag moves the last one counts, and none is a 5xx', async () => {
     const texts = await Promise.all(
       Array.from({ length: 8 }, async (_, n) =>

@@ -122,6 +122,16 @@ function tagged(state: OciState, { tags, digest, by }: Wanted, rules: OciRules, 
   return changes;
 }
 
+/** The manifest, and the indexes that name it, by themselves or through others. */
+function holdersOf({ manifests }: OciState, digest: string): ReadonlySet<string> {
+  const holders = new Set([digest]);
+  for (let before = 0; before < holders.size; ) {
+    before = holders.size;
+    for (const [index, { children }] of manifests) if (children.some((child) => holders.has(child))) holders.add(index);
+  }
+  return holders;
+}
+
 /** Clients show it to whoever pushes (distribution-spec, warnings). */
 function warningOf({ blobs }: ParsedManifest): { readonly Warning?: string } {
   const count = blobs.filter(({ elsewhere }) => elsewhere).length;
@@ -171,8 +181,9 @@ export class ManifestChanges {
       return untagChange(by, tag);
     }
     if (!state.manifests.has(digest.text)) throw manifestUnknown(digest.text);
-    for (const [name, target] of state.tags)
-      if (target === digest.text && this.rules.immutable(name)) throw denied(`the tag ${name} is immutable`);
+    const kept = this.rules.tagsStay ? holdersOf(state, digest.text) : new Set();
+    for (const [name, target] of kept.size === 0 ? [] : state.tags)
+      if (kept.has(target) && this.rules.immutable(name)) throw denied(`the tag ${name} is immutable`);
     return unmanifestChange(by, digest.text);
   }
 

@@ -11,6 +11,8 @@ export interface OciRules {
   readonly collectUntagged: boolean;
   /** Image repositories begin closed to callers without credentials, also where anonymous reading is on. */
   readonly restricted: boolean;
+  /** Some tag may be immutable. */
+  readonly tagsStay: boolean;
   /** A tag that points somewhere stays there. */
   immutable(tag: string): boolean;
 }
@@ -40,6 +42,7 @@ export function rulesOf(features: Readonly<Record<string, boolean>>): OciRules {
     deletion: features['delete'] !== false,
     collectUntagged: features['collectUntagged'] === true,
     restricted: features['restricted'] === true,
+    tagsStay: patterns.some(({ on }) => on),
     immutable: (tag) => patterns.find(({ pattern }) => matches(pattern, tag))?.on === true,
   };
 }
