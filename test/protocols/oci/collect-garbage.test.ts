@@ -173,6 +173,29 @@ describe('manifests without tags', () => {
   });
 });
 
+describe('manifests without tags, which somebody is about to need', () => {
+  const untagged = { features: { collectUntagged: true } };
+
+  it('G1: referrers are spared anew when their subject goes: it may come back', async () => {
+    const image = await oci.image(NAME, 'v1', 'one');
+    const subject = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: image.digest, size: image.size };
+    const signature = await oci.image(NAME, 'sig', 'signature', { subject });
+    await oci.remove(`/v2/${NAME}/manifests/sig`);
+    clock.pass(48 * HOUR);
+    await oci.remove(`/v2/${NAME}/manifests/${image.digest}`);
+    await collect(untagged);
+    expect((await oci.get(`/v2/${NAME}/manifests/${signature.digest}`)).status).toBe(200);
+    await oci.put(NAME, 'v1', image.text);
+    clock.pass(25 * HOUR);
+    await collect(untagged);
+    expect((await oci.get(`/v2/${NAME}/referrers/${image.digest}`)).json.manifests).toHaveLength(1);
+    await oci.remove(`/v2/${NAME}/manifests/${image.digest}`);
+    clock.pass(25 * HOUR);
+    await collect(untagged);
+    expect((await oci.get(`/v2/${NAME}/manifests/${signature.digest}`)).status).toBe(404);
+  });
+});
+
 describe('uploads', () => {
   it('G4: sessions that nobody ends are over after half the grace time, and swept after it', async () => {
     const opened = await oci.request('POST', `/v2/${NAME}/blobs/uploads/`, { body: new Uint8Array(0) });

@@ -120,7 +120,8 @@ function removeManifest(state: OciState, digest: string, { n }: EntryInfo, at: n
   return {
     ...state,
     tags,
-    manifests: idled(state.manifests.without(digest), manifest.children, n),
+    // what it named, and what was kept because of it
+    manifests: idled(state.manifests.without(digest), [...manifest.children, ...(state.referrers.get(digest)?.keys() ?? [])], n),
     blobs: used(state.blobs, manifest.blobs, -1, n, at),
     referrers: withoutReferrer(state.referrers, manifest.subject, digest),
     weight: weight - weightOf(manifest),
@@ -195,7 +196,7 @@ const ownersAfter = (state: OciState, change: Change): readonly string[] =>
 
 /** What an image repository's log holds (design §1.5). */
 export const ociSchema: LogSchema<OciState> = {
-  revision: 'oci.3',
+  revision: 'oci.4',
   initial: emptyState,
   apply(before, change, entry) {
     const at = Math.max(before.modifiedAt, change.at);

@@ -32,7 +32,7 @@ export interface Manifest {
   readonly artifactType: string | undefined;
   /** Of referrers, where they are small; `null`: to be read from the manifest. */
   readonly annotations: Readonly<Record<string, string>> | null | undefined;
-  /** Number of the entry since which no tag and no index names it. */
+  /** Number of the entry since which no tag and no index names it, and its subject, if it has one, is gone. */
   readonly idle: number;
 }
 
