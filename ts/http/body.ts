@@ -1,5 +1,5 @@
 import { invalid, RegistryError } from '../errors/registry-error.js';
-import { parseJson } from '../formats/json.js';
+import { parseJsonInTurns } from '../formats/json-in-turns.js';
 import { concat, utf8 } from '../lib/bytes.js';
 import type { Clock } from '../lib/clock.js';
 import { essenceOf, isJsonType } from '../lib/media-type.js';
@@ -98,7 +98,7 @@ export class IncomingBody implements RequestBody {
   }
 
   async json(): Promise<unknown> {
-    return parseJson(this.source.kind === 'parsed' ? asJson(this.source.value) : await this.bytes());
+    return parseJsonInTurns(this.source.kind === 'parsed' ? asJson(this.source.value) : await this.bytes());
   }
 
   /** For routes that take no body: throws `invalid` when there is one after all. */

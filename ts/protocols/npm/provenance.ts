@@ -1,5 +1,5 @@
 import { invalid } from '../../errors/registry-error.js';
-import { parseJsonObject } from '../../formats/json.js';
+import { parseJsonObjectInTurns } from '../../formats/json-in-turns.js';
 import { utf8 } from '../../lib/bytes.js';
 import { type Fields, isFields } from './manifest.js';
 import type { NpmName } from './names.js';
@@ -32,7 +32,7 @@ function fieldsOf(value: unknown, what: string): Fields {
 /** https://github.com/package-url/purl-spec: the `@` of a scope is escaped, its slash is not. */
 const purl = ({ full }: NpmName, version: string): string => `pkg:npm/${full.replace(/^@/, '%40')}@${version}`;
 
-function statementOf(bundle: Fields): Fields {
+async function statementOf(bundle: Fields): Promise<Fields> {
   const { payload, payloadType, signatures } = fieldsOf(bundle['dsseEnvelope'], 'dsseEnvelope');
   if (payloadType !== IN_TOTO) throw bad(`must hold ${IN_TOTO}`);
   if (typeof payload !== 'string' || !BASE64.test(payload)) throw bad('has a payload that is not base64');
@@ -41,19 +41,19 @@ function statementOf(bundle: Fields): Fields {
     signatures.length > 0 &&
     signatures.every((one) => isFields(one) && typeof one['sig'] === 'string');
   if (!signed) throw bad('is not signed');
-  return parseJsonObject(Buffer.from(payload, 'base64'), { what: 'the payload of a provenance bundle' });
+  return parseJsonObjectInTurns(Buffer.from(payload, 'base64'), { what: 'the payload of a provenance bundle' });
 }
 
 /**
  * The form of a bundle, and that it is about this very tarball: one subject, whose package URL and SHA-512 are those of what is published. Answers its
  * predicate type. Throws `invalid`. Signatures, certificates and transparency logs are not looked at: clients verify those.
  */
-export function checkBundle(text: string, { name, versions, sha512 }: Subject): string {
-  const bundle = parseJsonObject(utf8(text), { what: 'a provenance bundle' });
+export async function checkBundle(text: string, { name, versions, sha512 }: Subject): Promise<string> {
+  const bundle = await parseJsonObjectInTurns(utf8(text), { what: 'a provenance bundle' });
   const { mediaType } = bundle;
   if (typeof mediaType !== 'string' || !BUNDLE.test(mediaType)) throw bad('has an unknown media type');
   fieldsOf(bundle['verificationMaterial'], 'verificationMaterial');
-  const { _type, subject, predicateType, predicate } = statementOf(bundle);
+  const { _type, subject, predicateType, predicate } = await statementOf(bundle);
   if (typeof _type !== 'string' || !STATEMENT.test(_type)) throw bad('holds no in-toto statement');
   if (typeof predicateType !== 'string' || !PREDICATE.test(predicateType)) throw bad('states no SLSA provenance');
   fieldsOf(predicate, 'predicate');

@@ -99,7 +99,7 @@ function wantedTags({ distTags }: Sent, version: string): readonly string[] {
   });
 }
 
-function publicationOf(name: NpmName, body: Sent, received: Received): Publication {
+async function publicationOf(name: NpmName, body: Sent, received: Received): Promise<Publication> {
   const [key, sent] = onlyVersion(body);
   const version = canonicalVersion(key);
   if (version === undefined) throw invalid(`${key} is not a semantic version`);
@@ -116,7 +116,7 @@ function publicationOf(name: NpmName, body: Sent, received: Received): Publicati
   const deprecated = typeof sent['deprecated'] === 'string' && sent['deprecated'] !== '' ? sent['deprecated'] : undefined;
   const subject = { name, versions: [version, ...(key === version ? [] : [key])], sha512: received.object.digests.sha512 ?? '' };
   const { text } = body.bundle ?? {};
-  const provenance = text === undefined ? undefined : { text, predicateType: checkBundle(text, subject) };
+  const provenance = text === undefined ? undefined : { text, predicateType: await checkBundle(text, subject) };
   return { name, version, sent, tags: wantedTags(body, version), restricted, received, deprecated, subject, provenance };
 }
 
@@ -229,7 +229,7 @@ export async function publish(
   let committing = false;
   try {
     const by = actorOf(call);
-    const wanted = publicationOf(call.params.name, body, received);
+    const wanted = await publicationOf(call.params.name, body, received);
     const { provenance, subject } = wanted;
     const attestations = provenance && (await attestationsDocument(subject, provenance, call.baseUrl, signer));
     const stored = await store(handle, wanted, attestations);

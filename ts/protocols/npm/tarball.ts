@@ -1,6 +1,6 @@
 import { invalid, RegistryError } from '../../errors/registry-error.js';
 import { gunzip } from '../../formats/gzip.js';
-import { parseJsonObject } from '../../formats/json.js';
+import { parseJsonObjectInTurns } from '../../formats/json-in-turns.js';
 import { quote } from '../../formats/quote.js';
 import { readTar, type SeenEntry, type TarEntry } from '../../formats/tar.js';
 import { concat } from '../../lib/bytes.js';
@@ -92,11 +92,11 @@ class Inspection {
     else this.readme = readableText(await head(entry, MAX_README));
   }
 
-  result(): Inspected {
+  async result(): Promise<Inspected> {
     if (!this.manifestText) throw invalid('the tarball has no package.json');
     const { readme, readmeFilename } = this;
     return {
-      manifest: parseJsonObject(withoutMark(this.manifestText), { what: 'package.json of the tarball' }),
+      manifest: await parseJsonObjectInTurns(withoutMark(this.manifestText), { what: 'package.json of the tarball' }),
       manifestText: this.manifestText,
       fileCount: this.fileCount,
       unpackedSize: this.unpackedSize,

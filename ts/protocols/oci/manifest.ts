@@ -1,4 +1,4 @@
-import { parseJsonObject } from '../../formats/json.js';
+import { parseJsonObjectInTurns } from '../../formats/json-in-turns.js';
 import { essenceOf } from '../../lib/media-type.js';
 import { manifestInvalid } from './errors.js';
 import { digestOf, parseDigest } from './names.js';
@@ -138,9 +138,9 @@ function keptAnnotations(fields: Fields): ParsedManifest['annotations'] {
 }
 
 /** JSON of a manifest that was stored, or that somebody sends. Throws MANIFEST_INVALID. */
-export function manifestFields(bytes: Uint8Array): Fields {
+export async function manifestFields(bytes: Uint8Array): Promise<Fields> {
   try {
-    return parseJsonObject(bytes, { maxBytes: MAX_MANIFEST, what: 'the manifest', unique: true });
+    return await parseJsonObjectInTurns(bytes, { maxBytes: MAX_MANIFEST, what: 'the manifest', unique: true });
   } catch (cause) {
     throw manifestInvalid('the manifest is not a JSON object', cause instanceof Error ? { reason: cause.message } : undefined);
   }
@@ -150,8 +150,8 @@ export function manifestFields(bytes: Uint8Array): Fields {
  * Reads a manifest of any media type (image-spec 1.1; Docker's image manifest version 2, schema 2; the artifact manifest of the release candidates).
  * Types that are not known are read by their shape. Throws MANIFEST_INVALID and DIGEST_INVALID.
  */
-export function parseManifest(bytes: Uint8Array, contentType: string): ParsedManifest {
-  const fields = manifestFields(bytes);
+export async function parseManifest(bytes: Uint8Array, contentType: string): Promise<ParsedManifest> {
+  const fields = await manifestFields(bytes);
   checkSpelling(fields, MANIFEST_FIELDS, 'the manifest');
   const mediaType = typeOf(contentType, fields);
   checkShape(mediaType, fields);

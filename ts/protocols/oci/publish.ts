@@ -50,7 +50,7 @@ export const actorOf = (call: Pick<Call<unknown, unknown, OciState>, 'principal'
   return call.principal.userId;
 };
 
-function wantedOf(call: ManifestCall<RequestBody>, bytes: Uint8Array): Wanted {
+async function wantedOf(call: ManifestCall<RequestBody>, bytes: Uint8Array): Promise<Wanted> {
   const { reference } = call.params;
   const hasher = new Hasher(reference.digest?.algorithm === 'sha512' ? ['sha512'] : []);
   hasher.update(bytes);
@@ -64,7 +64,7 @@ function wantedOf(call: ManifestCall<RequestBody>, bytes: Uint8Array): Wanted {
     digest: digest?.text ?? `sha256:${digests.sha256}`,
     sha256: digests.sha256,
     bytes,
-    manifest: parseManifest(bytes, call.body.mediaType),
+    manifest: await parseManifest(bytes, call.body.mediaType),
     tags: [...new Set([...(digest ? extra.map(parseTag) : [reference.tag as string])])],
     by: actorOf(call),
   };
@@ -151,7 +151,7 @@ export class ManifestChanges {
 
   /** PUT by tag or digest; what it names must be here, in this repository. */
   put = async (call: ManifestCall<RequestBody>): Promise<Reply> => {
-    const wanted = wantedOf(call, await call.body.bytes());
+    const wanted = await wantedOf(call, await call.body.bytes());
     await this.commit(call.package, wanted);
     const { digest, manifest, tags } = wanted;
     return empty(201, {

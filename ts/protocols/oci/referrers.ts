@@ -102,7 +102,7 @@ export class Referrers {
     const { mediaType, size, artifactType, subject } = manifest;
     const annotations =
       manifest.annotations === null || subject === undefined
-        ? annotationsOf(manifestFields(await this.manifests.bytes(handle, digest, manifest)))
+        ? annotationsOf(await manifestFields(await this.manifests.bytes(handle, digest, manifest)))
         : manifest.annotations;
     return {
       mediaType,
