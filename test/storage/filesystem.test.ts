@@ -158,6 +158,20 @@ describe('filesystem driver', () => {
     ]);
   });
 
+  it('hands out at once what would be gathered anyway, and stops when nobody wants it any more', async () => {
+    const driver = make();
+    const bytes = new Uint8Array(3_000_000).map((_, n) => n % 251);
+    await driver.write('big', bytes);
+    const { body } = (await driver.read('big', { inOnePiece: 3_000_000 })) ?? {};
+    expect(body instanceof Uint8Array && Buffer.from(body).equals(bytes)).toBe(true);
+    await streamOf(await driver.read('big', { inOnePiece: 2_999_999 })).cancel();
+    const gone = new AbortController();
+    const reading = driver.read('big', { inOnePiece: 3_000_000, signal: gone.signal });
+    gone.abort();
+    await expect(reading).rejects.toMatchObject({ kind: 'aborted' });
+    expect(await untilClosed()).toBe(0);
+  });
+
   it('a file that is cut while it is read is an error, not a short end', async () => {
     const driver = make();
     await driver.write('big', new Uint8Array(3_000_000));

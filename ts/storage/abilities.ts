@@ -12,6 +12,9 @@ import {
 } from './driver.js';
 import { StorageError } from './storage-error.js';
 
+/** More than this is gathered from a stream: limits on a call's time are meant for small objects. */
+const IN_ONE_PIECE = 16 * 1024 * 1024;
+
 export interface WholeObject extends ObjectInfo {
   readonly bytes: Uint8Array;
 }
@@ -96,7 +99,7 @@ export async function readWhole(
   maxBytes: number,
   options: CallOptions = {},
 ): Promise<WholeObject | undefined> {
-  const stored = await driver.read(key, options);
+  const stored = await driver.read(key, { ...options, inOnePiece: Math.min(maxBytes, IN_ONE_PIECE) });
   if (!stored) return undefined;
   const { body, size, modified } = stored;
   if (size > maxBytes) {

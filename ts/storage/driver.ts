@@ -31,6 +31,8 @@ export interface ReadOptions extends CallOptions {
    * `invalid`, as are negative, fractional and reversed ones.
    */
   readonly range?: ByteRange | undefined;
+  /** Up to so many bytes the caller would gather anyway: whoever can hands them out as a `Uint8Array`. A driver need not look at this. */
+  readonly inOnePiece?: number | undefined;
 }
 
 export interface ProgressOptions extends CallOptions {

@@ -33,10 +33,10 @@ export async function readFileAt(path: string, key: string, options: ReadOptions
     const stats = fstatSync(file.fd);
     if (!stats.isFile()) return undefined;
     const { start, length } = resolveRange(key, stats.size, options.range);
-    streaming = length > IN_ONE_PIECE;
+    streaming = length > Math.max(IN_ONE_PIECE, options.inOnePiece ?? 0);
     const body = streaming
       ? new FileStream(file, key, start, length, options.signal).stream
-      : await readPiece(file, key, start, length);
+      : await readPiece(file, key, start, length, options.signal);
     return { ...infoOf(stats), body };
   } finally {
     if (!streaming) letGo(file);
@@ -57,10 +57,17 @@ function letGo(file: FileHandle): void {
   file.close().catch(() => undefined);
 }
 
-async function readPiece(file: FileHandle, key: string, start: number, length: number): Promise<Uint8Array> {
+async function readPiece(
+  file: FileHandle,
+  key: string,
+  start: number,
+  length: number,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   for (let at = 0; at < length; ) {
-    const { bytesRead } = await file.read(bytes, at, length - at, start + at);
+    if (signal?.aborted) throw aborted(signal);
+    const { bytesRead } = await file.read(bytes, at, Math.min(length - at, CHUNK), start + at);
     if (bytesRead === 0) throw shrunk(key);
     at += bytesRead;
   }
