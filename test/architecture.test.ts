@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -31,6 +32,35 @@ const inCode = (pattern: RegExp, where: (file: string) => boolean): string[] =>
       ? text.split('\n').flatMap((line, at) => (pattern.test(line) ? [`${file}:${at + 1}: ${line.trim().slice(0, 120)}`] : []))
       : [],
   );
+
+describe('the project', () => {
+  const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+  it.skipIf(!existsSync(join(ROOT, '.git')))(
+    'has at its top what every newcomer looks for, and nothing else (in a checkout: git knows)',
+    () => {
+      const tracked = execFileSync('git', ['ls-files'], { cwd: ROOT, encoding: 'utf8' }).trim().split('\n');
+      expect([...new Set(tracked.map((path) => path.split('/')[0]))].sort()).toEqual(
+        [
+          '.ci',
+          '.gitignore',
+          'biome.json',
+          'changelog.md',
+          'docs',
+          'license',
+          'package-lock.json',
+          'package.json',
+          'readme.md',
+        ].concat(['test', 'ts', 'tsconfig.json']),
+      );
+    },
+  );
+
+  it('is built by the compiler alone: what runs is what stands in the sources, file by file', () => {
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    expect(scripts.build).toBe('tsc -p tsconfig.json');
+  });
+});
 
 describe('the rooms', () => {
   it('are these and no others', () => {
