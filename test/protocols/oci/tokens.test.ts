@@ -180,6 +180,25 @@ describe('GET', () => {
     await closed.close();
   });
 
+  it('oci 37: of everything, what the caller has is granted, and said', async () => {
+    await oci.image('team/app', 'v1');
+    const scope = '&scope=repository:team/app:*';
+    const all = await ask(scope, basic('ann', 'correct horse'));
+    expect(all.json.scope).toBe('repository:team/app:pull,push,delete');
+    expect((await oci.remove('/v2/team/app/manifests/v1', { token: all.json.token })).status).toBe(202);
+    const robot = await oci.user('ann', { scopes: ['oci:repository:team/app:pull', 'oci:repository:team/app:delete'] });
+    expect((await ask(scope, basic('x', robot))).json.scope).toBe('repository:team/app:pull,delete');
+    const chief = await oci.user('root', { admin: true });
+    expect((await ask(scope, basic('x', chief))).json.scope).toBe('repository:team/app:*');
+  });
+
+  it('oci 37: a login goes on where no further token can be made: it has no refresh token then', async () => {
+    const id = (await oci.directory.find('ann'))?.id ?? '';
+    await Promise.all(Array.from({ length: 999 }, () => oci.directory.createToken(id)));
+    const { status, json } = await ask('&scope=repository:team/app:pull&offline_token=true', basic('ann', 'correct horse'));
+    expect([status, json.refresh_token, typeof json.token]).toEqual([200, undefined, 'string']);
+  });
+
   it('oci 37: a name may have our host in front, and colons in it do no harm', async () => {
     await oci.image('team/app', 'v1');
     const login = basic('ann', 'correct horse');

@@ -13,6 +13,8 @@ const WORDS: ReadonlyMap<string, readonly Action[]> = new Map<string, readonly A
   ['delete', ['delete']],
   ['*', ['read', 'create', 'overwrite', 'delete', 'admin']],
 ]);
+/** What `*` is where it is not everything. */
+const PARTS: readonly string[] = ['pull', 'push', 'delete'];
 const CATALOG = 'registry:catalog:*';
 
 /** Where scopes are asked for, which says what names mean. */
@@ -91,8 +93,9 @@ export function askedScopes(texts: readonly string[], asked: Asked): AskedScopes
           scopesAllow(held, { protocol: PROTOCOL, repository, type: TYPE, name }, action),
         );
       const granted = wanted.flatMap((one) => {
-        const words = one.words.filter((word) => open(one, word));
-        return words.length === 0 ? [] : [`${TYPE}:${one.outer}:${words.join(',')}`];
+        const words = new Set(one.words.flatMap((word) => (word === '*' && !open(one, word) ? PARTS : [word])));
+        const opened = [...words].filter((word) => open(one, word));
+        return opened.length === 0 ? [] : [`${TYPE}:${one.outer}:${opened.join(',')}`];
       });
       return lists ? [...granted, CATALOG] : granted;
     },

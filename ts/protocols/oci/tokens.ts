@@ -26,6 +26,9 @@ const TTL = 3_600;
 /** Seconds that a login lives which a client keeps in the place of a password. */
 const REFRESH_TTL = 90 * 86_400;
 
+/** Credentials that are good, and of which no lasting token can be made: the account may not, or has as many as it may. */
+const UNMADE: ReadonlySet<string> = new Set(['forbidden', 'not_found', 'conflict']);
+
 type Get = (name: string) => string | undefined;
 
 const wrong = (): RegistryError => new RegistryError('unauthenticated', 'The credentials are not valid');
@@ -122,7 +125,7 @@ export class Tokens {
       const request = { name: 'oci login', protocol: PROTOCOL, ttl: REFRESH_TTL };
       return (await this.parts.accounts.createToken(principal, request)).token;
     } catch (error) {
-      if (error instanceof RegistryError && (error.kind === 'forbidden' || error.kind === 'not_found')) return undefined;
+      if (error instanceof RegistryError && UNMADE.has(error.kind)) return undefined;
       throw error;
     }
   }
