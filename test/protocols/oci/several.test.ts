@@ -130,6 +130,19 @@ describe('several image repositories at the root of one host', () => {
     expect([found.num_results, found.num_pages, found.results]).toMatchObject([2, 2, [{ name: 'web' }]]);
   });
 
+  it('oci 34: a name that means another repository is not listed as one of the first', async () => {
+    const { push, json, ask } = registry;
+    await push('/oci/team/app', 'text/a');
+    await push('/oci/deep/images/x', 'text/b');
+    await push('/oci/oci/y', 'text/c');
+    expect(await json('/v2/_catalog')).toEqual({ repositories: [] });
+    expect(await json('/oci/_catalog')).toEqual({ repositories: ['deep/images/x', 'oci/y', 'team/app'] });
+    await push('/v2/team/app', 'text/d');
+    expect(await json('/v2/_catalog')).toEqual({ repositories: ['team/app'] });
+    expect((await ask('GET', '/v2/_catalog?n=1')).headers.get('link')).toBeNull();
+    expect((await json('/v1/search?q=app')).num_results).toBe(1);
+  });
+
   it('a mount of a blob stays within one repository; from another one it is an upload', async () => {
     const { ask, push } = registry;
     await push('/v2/team/app', 'text/a');
@@ -192,6 +205,24 @@ describe('one image repository', () => {
     expect((await ask('GET', '/v2/', ''))?.headers['WWW-Authenticate']).toContain(`realm="${realm}"`);
     const opened = await ask('POST', '/v2/team/app/blobs/uploads/', `Bearer ${ADMIN}`);
     expect(opened?.headers['Location']).toMatch(/^\/v2\/team\/app\/blobs\/uploads\//);
+  });
+
+  it('oci 37: a scope may have host and port in front of the name', async () => {
+    const { ask, push } = await registryOf([['images', '/oci']]);
+    await push('/v2/team/app', 'text/a');
+    const host = 'images.example:5000';
+    const asked = async (name: string) => {
+      const answer = await open[0]?.fetch(
+        new Request(`https://${host}/v2/token?scope=repository:${name}:pull`, { headers: { authorization: `Bearer ${ADMIN}` } }),
+      );
+      return (await answer?.json()) as { token: string; scope: string };
+    };
+    const { token, scope } = await asked(`${host}/team/app`);
+    expect(scope).toBe(`repository:${host}/team/app:pull`);
+    const headers = { authorization: `Bearer ${token}` };
+    expect((await ask('GET', '/v2/team/app/manifests/v1', { headers })).status).toBe(200);
+    for (const name of ['images.example:5001/team/app', 'images.example/team/app:5000'])
+      expect((await asked(name)).scope).toBe('');
   });
 
   it('says which extensions there are', async () => {

@@ -14,8 +14,12 @@ const MAX_TERM = 200;
 const holdsManifests = (summary: unknown): boolean =>
   typeof summary === 'object' && summary !== null && 'manifests' in summary && Number(summary.manifests) > 0;
 
-const namesIn = ({ items }: Listing, prefix: string): readonly string[] =>
-  items.filter(({ summary }) => holdsManifests(summary)).map(({ identity }) => prefix + identity);
+/** Whoever asked for one that begins with a longer mount would ask another repository. */
+const namesIn = ({ items }: Listing, prefix: string, mounts: readonly string[]): readonly string[] =>
+  items
+    .filter(({ summary }) => holdsManifests(summary))
+    .map(({ identity }) => prefix + identity)
+    .filter((name) => !mounts.some((mount) => mount.length > prefix.length && name.startsWith(mount)));
 
 /** Handlers that answer which image repositories there are: filtered by what the caller may read before anything is counted. */
 export class Catalog {
@@ -51,9 +55,11 @@ export class Catalog {
   };
 
   private async names(call: ListCall): Promise<readonly string[]> {
-    const names = [...namesIn(await call.listing(), call.prefix)];
-    for (const { repository, prefix, listing } of call.neighbours)
-      if (repository !== this.repository) names.push(...namesIn(await listing(), prefix));
+    const { neighbours } = call;
+    const mounts = neighbours.map(({ prefix }) => prefix);
+    const names = [...namesIn(await call.listing(), call.prefix, mounts)];
+    for (const { repository, prefix, listing } of neighbours)
+      if (repository !== this.repository) names.push(...namesIn(await listing(), prefix, mounts));
     return names.sort();
   }
 }
