@@ -3,7 +3,7 @@ import { houseErrors } from '../compose-failure.js';
 import type { OpenRepository } from '../compose-repositories.js';
 import { invalid, notFound, RegistryError } from '../errors/registry-error.js';
 import { parseJson } from '../formats/json.js';
-import type { ProtocolInstance } from '../http/plugin.js';
+import type { OneTimePasswords, ProtocolInstance } from '../http/plugin.js';
 import { json, type Reply } from '../http/reply.js';
 import { type Call, type Param, type Query, type RequestBody, type Route, routesOf } from '../http/route.js';
 import { historyOf } from '../packages/history.js';
@@ -19,6 +19,12 @@ const MAX_NAME = 256;
 
 const route = routesOf<Ruled>();
 type Fields = Readonly<Record<string, unknown>>;
+
+/** How a change brings a one-time password where its user has turned them on, or the package asks for them. */
+const oneTimePasswords: OneTimePasswords = {
+  header: 'entrepot-otp',
+  challenge: () => new RegistryError('unauthenticated', 'This needs a one-time password', { code: 'otp' }),
+};
 
 /** A JSON object, or nothing at all. */
 export async function optionalFields(body: RequestBody): Promise<Fields> {
@@ -144,7 +150,7 @@ export function managementOf(repository: OpenRepository, accounts: Pick<Accounts
     ...deletions(both, open, shown),
     ...rules(params, open, shown, accounts),
   ];
-  return { protocol, resourceType, routes, errors: houseErrors };
+  return { protocol, resourceType, oneTimePasswords, routes, errors: houseErrors };
 }
 
 function deletions(

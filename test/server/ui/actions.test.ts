@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { shownBy } from '../../protocols/npm/authenticator.js';
 import { logIn, openTab, type Served, served, type Tab } from './rig.js';
 
 const IMAGE = 'application/vnd.oci.image.manifest.v1+json';
@@ -192,6 +193,38 @@ describe('what the page does', () => {
     tab.submit('dialog form');
     await tab.sees('Deleted v1 of team/app in oci.');
     expect(tab.all('tbody tr')).toHaveLength(1);
+  });
+
+  it('asks for a one-time password where the user has turned them on', async () => {
+    const eve = await house.user('eve');
+    await house.publish(eve, 'careful', '1.0.0');
+    const { directory, accounts, manager } = house.registry.parts.auth;
+    const { id = '' } = (await directory?.find('eve')) ?? {};
+    await directory?.setPassword(id, 'correct horse');
+    const caller = await manager.identify(new Map([['authorization', `Bearer ${eve}`]]), {
+      protocol: 'npm',
+      repository: 'npm',
+      address: undefined,
+      signal: new AbortController().signal,
+    });
+    if (!caller) throw new Error('eve is nobody');
+    const url = await accounts.changeSecondFactor(caller, { password: 'correct horse', mode: 'auth-and-writes' });
+    const recovery = await accounts.finishSecondFactor(caller, shownBy(url ?? '', Date.now()));
+    const tab = await tabOf(eve, '#/repositories/npm/careful');
+    await tab.sees('1 of 1 shown');
+    tab.press('Yank 1.0.0');
+    tab.submit('dialog form');
+    await tab.sees('A one-time password is needed');
+    expect(tab.window.document.getElementById('code')?.parentElement?.hasAttribute('hidden')).toBe(false);
+    tab.type('code', '000000');
+    tab.submit('dialog form');
+    // until the refusal has come, the button does nothing
+    await tab.waits(() => !tab.find('dialog button', 'Yank').hasAttribute('disabled'), 'the refusal of a wrong code');
+    expect(states(tab)).toEqual(['available']);
+    tab.type('code', recovery[0] ?? '');
+    tab.submit('dialog form');
+    await tab.sees('Yanked 1.0.0 of careful in npm.');
+    expect(states(tab)).toEqual(['yanked or deprecated']);
   });
 
   it('shows many versions and changes a hundred at a time', async () => {

@@ -48,8 +48,7 @@ describe('the web page', () => {
     expect(tab.all('.names a').map((link) => link.textContent)).toEqual(['@acme/tool', 'sound']);
     tab.type('q', 'SOU');
     tab.submit('main form[role=search]');
-    await tab.sees('Packages in npm');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await tab.waits(() => tab.all('.names a').length === 1, 'one package');
     expect(tab.all('.names a').map((link) => link.textContent)).toEqual(['sound']);
     tab.open('#/repositories/npm?q=nothing');
     await tab.sees('No package that you may see has “nothing” in its name.');

@@ -134,6 +134,8 @@ export interface Tab {
   text(): string;
   /** Waits for a text to be shown. */
   sees(text: string): Promise<void>;
+  /** Waits until something is so. */
+  waits(look: () => boolean, what: string): Promise<void>;
   /** Elements that a selector finds. */
   all(selector: string): readonly HTMLElement[];
   /** The first one with this text, or this label for those who cannot see. */
@@ -170,6 +172,13 @@ export async function openTab(base: string, hash = ''): Promise<Tab> {
   await start(window as unknown as Browser);
   const all = (selector: string): HTMLElement[] => [...(document as unknown as Document).querySelectorAll<HTMLElement>(selector)];
   const text = (): string => document.body.textContent ?? '';
+  const waits: Tab['waits'] = async (look, what) => {
+    for (let turn = 0; turn < TURNS; turn += 1) {
+      if (look()) return;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    throw new Error(`this never came: ${what}: ${text()}`);
+  };
   const find: Tab['find'] = (selector, wanted) => {
     const found = all(selector).find((one) => one.textContent?.trim() === wanted || one.getAttribute('aria-label') === wanted);
     if (!found) throw new Error(`no ${selector} says ${wanted}: ${text()}`);
@@ -181,13 +190,8 @@ export async function openTab(base: string, hash = ''): Promise<Tab> {
     text,
     all,
     find,
-    async sees(wanted) {
-      for (let turn = 0; turn < TURNS; turn += 1) {
-        if (text().includes(wanted)) return;
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-      throw new Error(`${wanted} was never shown: ${text()}`);
-    },
+    waits,
+    sees: (wanted) => waits(() => text().includes(wanted), wanted),
     press: (wanted) => find('button', wanted).click(),
     type(id, value) {
       const field = document.getElementById(id) as unknown as HTMLInputElement | null;

@@ -1,10 +1,17 @@
 /** A refusal, in the registry's own words. Status 0: no answer came. */
 export class ApiError extends Error {
   readonly status: number;
+  readonly code: string;
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, code = '') {
     super(message);
     this.status = status;
+    this.code = code;
+  }
+
+  /** The credentials are good, but the change wants a one-time password too. */
+  get wantsCode(): boolean {
+    return this.status === 401 && this.code === 'otp';
   }
 }
 
@@ -110,15 +117,17 @@ export interface ApiParts {
   token(): string | undefined;
 }
 
-function messageOf(value: unknown): string | undefined {
+function refusalOf(status: number, value: unknown): ApiError {
   const error = typeof value === 'object' && value !== null && 'error' in value ? value.error : undefined;
-  const message = typeof error === 'object' && error !== null && 'message' in error ? error.message : undefined;
-  return typeof message === 'string' && message !== '' ? message : undefined;
+  const { message, code } = typeof error === 'object' && error !== null ? (error as { message?: unknown; code?: unknown }) : {};
+  const said = typeof message === 'string' && message !== '' ? message : `The registry answered ${status}`;
+  return new ApiError(status, said, typeof code === 'string' ? code : '');
 }
 
 /** The management surface, with the caller's own token, which goes into a header and nowhere else. */
 export class Api {
   private readonly parts: ApiParts;
+  private code: string | undefined;
 
   constructor(parts: ApiParts) {
     this.parts = parts;
@@ -133,6 +142,7 @@ export class Api {
         accept: 'application/json',
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(this.code === undefined || method === 'GET' ? {} : { 'entrepot-otp': this.code }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(signal === undefined ? {} : { signal }),
@@ -143,9 +153,19 @@ export class Api {
       referrerPolicy: 'no-referrer',
     });
     const value: unknown = await response.json().catch(() => undefined);
-    if (!response.ok) throw new ApiError(response.status, messageOf(value) ?? `The registry answered ${response.status}`);
+    if (!response.ok) throw refusalOf(response.status, value);
     if (value === undefined) throw new ApiError(0, 'The registry gave an answer that is no JSON');
     return value as T;
+  }
+
+  /** Changes that are asked for meanwhile bring this one-time password. */
+  async withCode<T>(code: string, work: () => Promise<T>): Promise<T> {
+    this.code = code === '' ? undefined : code;
+    try {
+      return await work();
+    } finally {
+      this.code = undefined;
+    }
   }
 
   private async send(address: string, init: RequestInit): Promise<Response> {
@@ -180,6 +200,7 @@ const WORDS: ReadonlyMap<number, string> = new Map([
 /** What went wrong, for people. */
 export function inWords(error: unknown): string {
   if (!(error instanceof ApiError)) return 'Something went wrong in this page';
+  if (error.wantsCode) return 'A one-time password is needed, and this was none or not the right one';
   const words = WORDS.get(error.status);
   return words === undefined ? error.message : `${words}: ${error.message}`;
 }

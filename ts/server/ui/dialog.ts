@@ -1,4 +1,4 @@
-import { inWords } from './api.js';
+import { ApiError, inWords } from './api.js';
 import type { Child } from './elements.js';
 import type { Scene } from './view.js';
 
@@ -26,11 +26,18 @@ function confirmation({ h }: Scene, typed: string): Confirmation {
   return { field: h('p', {}, label, input), input };
 }
 
+/** Shown only when the registry asks for it. */
+function codeField({ h }: Scene): Confirmation {
+  const input = h('input', { id: 'code', autocomplete: 'one-time-code', inputmode: 'numeric', maxlength: '100' });
+  return { field: h('p', { hidden: true }, h('label', { for: 'code' }, 'One-time password, or a recovery code'), input), input };
+}
+
 /** Asks before something is done. Escape and the cancel button close it; the focus goes back to where it was. */
 export function ask(scene: Scene, question: Question): void {
-  const { h, document } = scene;
+  const { h, document, api } = scene;
   const { title, explanation, fields = [], typed, action } = question;
   const confirm = typed === undefined ? undefined : confirmation(scene, typed);
+  const code = codeField(scene);
   const problem = h('p', { class: 'problem', role: 'alert' });
   const button = h('button', { class: 'danger', disabled: confirm !== undefined }, action);
   confirm?.input.addEventListener('input', () => {
@@ -42,11 +49,15 @@ export function ask(scene: Scene, question: Question): void {
     if (button.disabled || (confirm && confirm.input.value !== typed)) return;
     button.disabled = true;
     try {
-      await question.run();
+      await api.withCode(code.input.value.trim(), () => question.run());
       dialog.close();
     } catch (error) {
       problem.textContent = inWords(error);
       button.disabled = false;
+      if (!(error instanceof ApiError && error.wantsCode)) return;
+      code.field.hidden = false;
+      code.input.value = '';
+      code.input.focus();
     }
   };
   const form = h(
@@ -56,6 +67,7 @@ export function ask(scene: Scene, question: Question): void {
     h('p', {}, ...explanation),
     ...fields,
     confirm?.field,
+    code.field,
     problem,
     h('p', { class: 'line' }, button, cancel),
   );
