@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import { piecewise, type Sliced } from './slices.js';
 
 /** The digests that a package protocol may ask for while bytes pass. */
 export type DigestAlgorithm = 'sha256' | 'sha512' | 'sha1' | 'md5';
@@ -7,6 +8,13 @@ export type DigestAlgorithm = 'sha256' | 'sha512' | 'sha1' | 'md5';
 export type Digests = { readonly sha256: string } & { readonly [A in DigestAlgorithm]?: string };
 
 export const sha256Hex = (data: Uint8Array | string): string => createHash('sha256').update(data).digest('hex');
+
+/** The same in slices. */
+export function* sha256InSlices(data: Uint8Array): Sliced<string> {
+  const hash = createHash('sha256');
+  yield* piecewise(data, (piece) => hash.update(piece));
+  return hash.digest('hex');
+}
 
 /** Several digests over one pass. */
 export class Hasher {

@@ -1,5 +1,7 @@
-import { concat, text, utf8 } from '../lib/bytes.js';
-import { sha256Hex } from '../lib/digest.js';
+import { text, utf8 } from '../lib/bytes.js';
+import type { Clock } from '../lib/clock.js';
+import { sha256InSlices } from '../lib/digest.js';
+import { inTurns, joined, type Sliced } from '../lib/slices.js';
 import { readWhole } from '../storage/abilities.js';
 import type { StorageDriver } from '../storage/driver.js';
 import { decodeEntry, type Entry } from './entry.js';
@@ -29,8 +31,12 @@ export interface CheckpointStand {
 
 export const NO_CHECKPOINT: CheckpointStand = { position: 0, base: undefined, since: [] };
 
-interface BaseHead {
+interface Head {
   readonly format: 1;
+  readonly sha256: string;
+}
+
+interface BaseFacts {
   readonly revision: string;
   readonly key: string;
   readonly identity: string;
@@ -39,25 +45,25 @@ interface BaseHead {
   readonly head: string;
   readonly at: number;
   readonly floor: Floor;
-  readonly sha256: string;
 }
 
-interface DeltaHead {
-  readonly format: 1;
+interface DeltaFacts {
   readonly base: string;
-  readonly sha256: string;
 }
 
-const withHead = (head: BaseHead | DeltaHead, body: Uint8Array): Uint8Array => concat([utf8(`${JSON.stringify(head)}\n`), body]);
+/** The whole checkpoint: `body` behind a head that says, besides its hash, `more`. */
+function* sealed<M>(body: Uint8Array, more: M): Sliced<{ readonly sha256: string; readonly bytes: Uint8Array }> {
+  const sha256 = yield* sha256InSlices(body);
+  const bytes = yield* joined([utf8(`${JSON.stringify({ format: 1, ...more, sha256 })}\n`), body]);
+  return { sha256, bytes };
+}
 
-function split<H extends { readonly format: 1; readonly sha256: string }>(
-  bytes: Uint8Array,
-): { readonly head: H; readonly body: Uint8Array } | undefined {
+function* split<H extends Head>(bytes: Uint8Array): Sliced<{ readonly head: H; readonly body: Uint8Array } | undefined> {
   const end = bytes.indexOf(10);
   if (end < 0) return undefined;
   const head = JSON.parse(text(bytes.subarray(0, end))) as H;
   const body = bytes.subarray(end + 1);
-  return head.format === 1 && head.sha256 === sha256Hex(body) ? { head, body } : undefined;
+  return head.format === 1 && head.sha256 === (yield* sha256InSlices(body)) ? { head, body } : undefined;
 }
 
 /** True when this state should be written down now: after `between` entries where that is said. */
@@ -80,11 +86,13 @@ export function standAfter(stand: CheckpointStand, entries: readonly RawEntry[])
 
 /** The checkpoints of one log: views that may vanish or be behind at any time. */
 export class Checkpoints<S> {
+  private readonly clock: Clock;
   private readonly driver: StorageDriver;
   private readonly schema: LogSchema<S>;
   private readonly keyOf: (part: 'base' | 'delta') => string;
 
-  constructor(driver: StorageDriver, schema: LogSchema<S>, keyOf: (part: 'base' | 'delta') => string) {
+  constructor(clock: Clock, driver: StorageDriver, schema: LogSchema<S>, keyOf: (part: 'base' | 'delta') => string) {
+    this.clock = clock;
     this.driver = driver;
     this.schema = schema;
     this.keyOf = keyOf;
@@ -103,10 +111,12 @@ export class Checkpoints<S> {
   }
 
   private async restore(key: string, bytes: Uint8Array) {
-    const base = split<BaseHead>(bytes);
+    const base = await inTurns(this.clock, split<Head & BaseFacts>(bytes));
     if (!base || base.head.revision !== this.schema.revision || base.head.key !== key) return undefined;
     const { identity, named, position, head, at, floor, sha256 } = base.head;
-    const snapshot: Snapshot<S> = { identity, named, key, position, head, at, floor, state: this.schema.decode(base.body) };
+    const { inSlices } = this.schema;
+    const state = inSlices ? await inTurns(this.clock, inSlices.decode(base.body)) : this.schema.decode(base.body);
+    const snapshot: Snapshot<S> = { identity, named, key, position, head, at, floor, state };
     const stand: CheckpointStand = { position, base: { position, sha256, bytes: bytes.byteLength }, since: [] };
     if (bytes.byteLength <= ONE_PART_BYTES) return { snapshot, stand };
     return this.withDelta(snapshot, stand);
@@ -114,38 +124,42 @@ export class Checkpoints<S> {
 
   private async withDelta(snapshot: Snapshot<S>, stand: CheckpointStand) {
     const stored = await readWhole(this.driver, this.keyOf('delta'), MAX_BASE_BYTES);
-    const delta = stored && split<DeltaHead>(stored.bytes);
+    const delta = stored && (await inTurns(this.clock, split<Head & DeltaFacts>(stored.bytes)));
     if (!delta || delta.head.base !== stand.base?.sha256) return { snapshot, stand };
-    let after = snapshot;
-    const since: Uint8Array[] = [];
-    for (const bytes of entriesIn(delta.body)) {
-      after = foldEntry(this.schema, after, decodeEntry(bytes, after.position), NOTHING_ERASED);
-      since.push(bytes);
-    }
+    const since = [...entriesIn(delta.body)];
+    const after = await inTurns(this.clock, this.folded(snapshot, since));
     return after.broken === undefined
       ? { snapshot: after, stand: { ...stand, position: after.position, since } }
       : { snapshot, stand };
   }
 
-  /** Writes the state down; answers the new stand. */
+  private *folded(before: Snapshot<S>, entries: readonly Uint8Array[]): Sliced<Snapshot<S>> {
+    let after = before;
+    for (const bytes of entries) {
+      after = foldEntry(this.schema, after, decodeEntry(bytes, after.position), NOTHING_ERASED);
+      yield;
+    }
+    return after;
+  }
+
+  /** Writes the state down; answers the new stand. Meanwhile the log may grow: a snapshot stays what it is. */
   async write(snapshot: Snapshot<S>, stand: CheckpointStand): Promise<CheckpointStand> {
     const { base, since } = stand;
     const deltaBytes = since.reduce((sum, bytes) => sum + bytes.byteLength, 0);
     const fits =
       base && base.bytes > ONE_PART_BYTES && base.position + since.length === snapshot.position && deltaBytes <= base.bytes / 8;
     if (fits) {
-      const body = concat(since);
-      await this.put('delta', withHead({ format: 1, base: base.sha256, sha256: sha256Hex(body) }, body));
+      const body = await inTurns(this.clock, joined(since));
+      const { bytes } = await inTurns(this.clock, sealed<DeltaFacts>(body, { base: base.sha256 }));
+      await this.put('delta', bytes);
       return { ...stand, position: snapshot.position };
     }
-    const body = this.schema.encode(snapshot.state);
-    const sha256 = sha256Hex(body);
-    const { key, identity, named, position, head, at, floor } = snapshot;
+    const { key, identity, named, position, head, at, floor, state } = snapshot;
     if (head === null) return stand;
-    const bytes = withHead(
-      { format: 1, revision: this.schema.revision, key, identity, named, position, head, at, floor, sha256 },
-      body,
-    );
+    const { inSlices, revision } = this.schema;
+    const body = inSlices ? await inTurns(this.clock, inSlices.encode(state)) : this.schema.encode(state);
+    const facts: BaseFacts = { revision, key, identity, named, position, head, at, floor };
+    const { bytes, sha256 } = await inTurns(this.clock, sealed(body, facts));
     await this.put('base', bytes);
     return { position, base: { position, sha256, bytes: bytes.byteLength }, since: [] };
   }

@@ -1,6 +1,7 @@
-import { concat, text, utf8 } from '../lib/bytes.js';
+import { text, utf8 } from '../lib/bytes.js';
 import type { Json } from '../lib/json.js';
 import { LayeredMap } from '../lib/layered-map.js';
+import { atOnce, joined, type Sliced } from '../lib/slices.js';
 import { type Change, type FeedItem, type LogSchema, type NewChange, UnknownChange } from './schema.js';
 
 /** The fold of a space's feed: the name set, with what indexes record of each package. */
@@ -89,42 +90,44 @@ type Row = readonly [key: string, identity: string, to: number, length: number];
 const ROWS_IN_A_LINE = 500;
 
 /** Lines of rows, an empty line, then the summaries one behind the other. */
-function encodeItems(items: Iterable<FeedItem>): Uint8Array {
-  const lines: string[] = [];
+function* encodeItems({ items }: FeedState): Sliced<Uint8Array> {
+  const lines: Uint8Array[] = [];
   const summaries: Uint8Array[] = [];
   let rows: Row[] = [];
   const close = () => {
-    if (rows.length > 0) lines.push(`${JSON.stringify(rows)}\n`);
+    if (rows.length > 0) lines.push(utf8(`${JSON.stringify(rows)}\n`));
     rows = [];
   };
-  for (const item of items) {
+  for (const item of items.values()) {
     const raw = rawSummary(item);
     if (raw) summaries.push(raw);
-    rows.push([item.key, item.identity, item.to, raw?.byteLength ?? -1]);
-    if (rows.length === ROWS_IN_A_LINE) close();
+    if (rows.push([item.key, item.identity, item.to, raw?.byteLength ?? -1]) < ROWS_IN_A_LINE) continue;
+    close();
+    yield;
   }
   close();
-  return concat([utf8(`${lines.join('')}\n`), ...summaries]);
+  return yield* joined([...lines, utf8('\n'), ...summaries]);
 }
 
 /** Hands over row by row; answers where the summaries begin. */
-function eachRow(bytes: Uint8Array, take: (row: Row) => void): number {
+function* eachRow(bytes: Uint8Array, take: (row: Row) => void): Sliced<number> {
   for (let start = 0; ; ) {
     const end = bytes.indexOf(10, start);
     if (end < 0) throw new RangeError('a feed state that is cut off');
     if (end === start) return end + 1;
     for (const row of JSON.parse(text(bytes.subarray(start, end))) as Row[]) take(row);
     start = end + 1;
+    yield;
   }
 }
 
 /** Throws on bytes that `encodeItems` did not write. The items keep a hold on `bytes` until they are asked for their summaries. */
-function decodeItems(bytes: Uint8Array): FeedState {
+function* decodeItems(bytes: Uint8Array): Sliced<FeedState> {
   const items = new Map<string, FeedItem>();
   const summaries: Summaries = { bytes };
   let at = 0;
   let total = 0;
-  const begin = eachRow(bytes, (row) => {
+  const begin = yield* eachRow(bytes, (row) => {
     const [key, identity, to, length] = row;
     const item = length < 0 ? { key, identity, to, summary: undefined } : new StoredItem(row, summaries, at);
     at += Math.max(0, length);
@@ -133,7 +136,7 @@ function decodeItems(bytes: Uint8Array): FeedState {
   });
   summaries.bytes = bytes.subarray(begin);
   if (at !== summaries.bytes.byteLength) throw new RangeError('a feed state with bytes missing or left over');
-  return { items: LayeredMap.of(items), weight: total };
+  return { items: LayeredMap.over(items), weight: total };
 }
 
 export const feedSchema: LogSchema<FeedState> = {
@@ -144,8 +147,9 @@ export const feedSchema: LogSchema<FeedState> = {
     const item = itemOf(change);
     return { items: state.items.with(item.key, item), weight: state.weight + weight(item) - weight(state.items.get(item.key)) };
   },
-  encode: ({ items }) => encodeItems(items.values()),
-  decode: decodeItems,
+  encode: (state) => atOnce(encodeItems(state)),
+  decode: (bytes) => atOnce(decodeItems(bytes)),
+  inSlices: { encode: encodeItems, decode: decodeItems },
   weigh: (state) => state.weight,
   summarise: () => undefined,
 };

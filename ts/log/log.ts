@@ -1,4 +1,5 @@
 import { unavailable } from '../errors/registry-error.js';
+import type { Clock } from '../lib/clock.js';
 import { NextFlight } from '../lib/next-flight.js';
 import { readWhole } from '../storage/abilities.js';
 import type { StorageDriver } from '../storage/driver.js';
@@ -13,6 +14,7 @@ const ROUND = 16;
 const MAX_TAIL = 1000;
 
 export interface LogContext<S> {
+  readonly clock: Clock;
   readonly driver: StorageDriver;
   readonly schema: LogSchema<S>;
   /** Key of slot `n`. */
@@ -61,7 +63,7 @@ export class Log<S> {
     this.key = key;
     this.name = identity;
     this.context = context;
-    this.checkpoints = new Checkpoints(context.driver, context.schema, (part) => context.checkpointKey(part));
+    this.checkpoints = new Checkpoints(context.clock, context.driver, context.schema, (part) => context.checkpointKey(part));
     this.reread = new NextFlight(() => this.advance());
   }
 

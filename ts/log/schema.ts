@@ -1,4 +1,5 @@
 import type { Json } from '../lib/json.js';
+import type { Sliced } from '../lib/slices.js';
 
 /** What a caller asks to be committed. Times are set by the commit. Unknown `type`s make a package unreadable here (503), never "as if absent". */
 export interface NewChange {
@@ -36,7 +37,10 @@ export interface LogSchema<S> {
   /** A new state; the old one must stay as it was. Throws `UnknownChange` for a type it does not know. */
   apply(state: S, change: Change, entry: EntryInfo): S;
   encode(state: S): Uint8Array;
+  /** Throws on bytes that `encode` did not write. */
   decode(bytes: Uint8Array): S;
+  /** What `encode` and `decode` do, for states that may be large: done in a row, a hundred thousand rows would keep all requests waiting for a second. */
+  readonly inSlices?: { encode(state: S): Sliced<Uint8Array>; decode(bytes: Uint8Array): Sliced<S> };
   /** Rough bytes in memory, for caches and for how often to checkpoint. Must be cheap (kept in the state, not counted). */
   weigh(state: S): number;
   /** What the feed records for indexes and search, at most 8 KiB as JSON; undefined: this package does not exist (any more, or yet). */

@@ -288,6 +288,7 @@ export class Space<S> implements LogSpace<S> {
   private newCell(key: string, identity: string | undefined) {
     const { runtime, schema } = this.options;
     const log = new Log<S>(key, identity, {
+      clock: runtime.clock,
       driver: this.driver,
       schema,
       slot: (n) => logSlot(this.id, key, n),
@@ -333,6 +334,7 @@ export class Space<S> implements LogSpace<S> {
 
   private feedLog(): Log<FeedState> {
     return new Log<FeedState>(this.id, this.id, {
+      clock: this.options.runtime.clock,
       driver: this.driver,
       schema: feedSchema,
       slot: (n) => feedSlot(this.id, n),

@@ -120,6 +120,7 @@ export class UploadSessions {
     const prefix = uploadPrefix(repository, id);
     const slot = (n: number): string => uploadSlot(repository, id, n);
     const log = new Log<UploadState>(id, image, {
+      clock: runtime.clock,
       driver,
       schema: uploadSchema,
       slot,

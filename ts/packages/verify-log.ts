@@ -1,3 +1,4 @@
+import type { Clock } from '../lib/clock.js';
 import type { RawEntry } from '../log/checkpoint.js';
 import { Checkpoints } from '../log/checkpoint.js';
 import { closingEntry, DamagedEntry } from '../log/entry.js';
@@ -22,6 +23,7 @@ export interface FoldedLog<S> {
 }
 
 export interface FoldRequest<S> {
+  readonly clock: Clock;
   readonly driver: StorageDriver;
   readonly log: Log<S>;
   readonly schema: LogSchema<S>;
@@ -35,8 +37,8 @@ export interface FoldRequest<S> {
 
 /** Folds a log from its first slot, whatever its length, believing no view; looks at its checkpoint when it passes by. */
 export async function foldLog<S>(request: FoldRequest<S>): Promise<FoldedLog<S>> {
-  const { driver, log, schema, checkpointKey } = request;
-  const checkpoint = (await new Checkpoints(driver, schema, checkpointKey).load(log.key))?.snapshot;
+  const { clock, driver, log, schema, checkpointKey } = request;
+  const checkpoint = (await new Checkpoints(clock, driver, schema, checkpointKey).load(log.key))?.snapshot;
   const erased = new Set<number>();
   for (;;) {
     try {

@@ -163,8 +163,9 @@ class SpaceVerification<S> {
     slot: (n: number) => string,
     checkpoint: (part: 'base' | 'delta') => string,
   ): Log<T> {
-    const { driver } = this.options;
+    const { driver, runtime } = this.options;
     return new Log<T>(key, undefined, {
+      clock: runtime.clock,
       driver,
       schema,
       slot,
@@ -242,9 +243,10 @@ class SpaceVerification<S> {
   }
 
   private foldOnce<T>({ log, schema, prefix, checkpoint, key }: FoldedOf<T>): Promise<FoldedLog<T>> {
-    const { driver, signal } = this.options;
+    const { driver, runtime, signal } = this.options;
+    const { clock } = runtime;
     const identity = key === undefined ? this.id : '';
-    return foldLog({ driver, log, schema, identity, prefix, checkpointKey: checkpoint, signal });
+    return foldLog({ clock, driver, log, schema, identity, prefix, checkpointKey: checkpoint, signal });
   }
 
   private compareFeed(snapshot: Snapshot<S>, feed: Snapshot<FeedState>, name: string): void {

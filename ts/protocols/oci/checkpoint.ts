@@ -1,5 +1,6 @@
-import { concat, text, utf8 } from '../../lib/bytes.js';
+import { text, utf8 } from '../../lib/bytes.js';
 import { LayeredMap } from '../../lib/layered-map.js';
+import { atOnce, joined, type Sliced } from '../../lib/slices.js';
 import type { Blob, Manifest, OciState } from './state.js';
 
 /** Of keys the part behind `prefix`, where they begin with it. */
@@ -42,11 +43,8 @@ interface Head {
   readonly tags: number;
 }
 
-/** What is read of one line is small enough to be forgotten before the next: a large state is never in memory twice. */
+/** What is read of one line is small enough to be forgotten before the next: a large state is never in memory twice. A line is a slice. */
 const ROWS = 256;
-
-const placesOf = (map: LayeredMap<string, unknown>): ReadonlyMap<string, number> =>
-  new Map([...map.keys()].map((digest, at) => [digest, at]));
 
 /** Texts that many rows share, by their place in a list. */
 class Table {
@@ -76,13 +74,16 @@ function lineOf(value: unknown): Uint8Array {
   return utf8(`${JSON.stringify(value)}\n`);
 }
 
-function linesOf<T>(entries: Iterable<T>, row: (entry: T) => unknown): Uint8Array[] {
+/** `row` is given the place of each entry among them. */
+function* linesOf<T>(entries: Iterable<T>, row: (entry: T, place: number) => unknown): Sliced<readonly Uint8Array[]> {
   const lines: Uint8Array[] = [];
   let rows: unknown[] = [];
+  let place = 0;
   for (const entry of entries) {
-    if (rows.push(row(entry)) < ROWS) continue;
+    if (rows.push(row(entry, place++)) < ROWS) continue;
     lines.push(lineOf(rows));
     rows = [];
+    yield;
   }
   return rows.length === 0 ? lines : [...lines, lineOf(rows)];
 }
@@ -118,28 +119,29 @@ function manifestRow(
   return row;
 }
 
-export function encodeState(state: OciState): Uint8Array {
+const blobRow = (digest: string, blob: Blob, short: (key: string) => string): BlobRow => {
+  const { key, size, sha256, uses, idle, idleAt } = blob;
+  return [digest, short(key), size, shortSha(digest, sha256), uses, idle, idleAt];
+};
+
+/** The bytes of a state. It is immutable, so what is done between two slices does not show. */
+export function* encodeInSlices(state: OciState): Sliced<Uint8Array> {
   const { name, owners, visibility, createdAt, modifiedAt, weight } = state;
   const types = new Table();
   const actors = new Table();
-  const places = placesOf(state.blobs);
-  const images = placesOf(state.manifests);
+  const places = new Map<string, number>();
+  const images = new Map<string, number>();
   const prefix = prefixOf(state);
   const short = (key: string): string => (key.startsWith(prefix) ? key.slice(prefix.length) : key);
-  const blobs = linesOf(
-    state.blobs,
-    ([digest, { key, size, sha256, uses, idle, idleAt }]): BlobRow => [
-      digest,
-      short(key),
-      size,
-      shortSha(digest, sha256),
-      uses,
-      idle,
-      idleAt,
-    ],
-  );
-  const manifests = linesOf(state.manifests, (entry) => manifestRow(entry, { types, actors, places, short }));
-  const tags = linesOf(state.tags, ([tag, digest]): TagRow => [tag, images.get(digest) ?? digest]);
+  const blobs = yield* linesOf(state.blobs, ([digest, blob], place) => {
+    places.set(digest, place);
+    return blobRow(digest, blob, short);
+  });
+  const manifests = yield* linesOf(state.manifests, (entry, place) => {
+    images.set(entry[0], place);
+    return manifestRow(entry, { types, actors, places, short });
+  });
+  const tags = yield* linesOf(state.tags, ([tag, digest]): TagRow => [tag, images.get(digest) ?? digest]);
   const head: Head = {
     name,
     owners,
@@ -154,8 +156,10 @@ export function encodeState(state: OciState): Uint8Array {
     manifests: state.manifests.size,
     tags: state.tags.size,
   };
-  return concat([lineOf(head), ...blobs, ...manifests, ...tags]);
+  return yield* joined([lineOf(head), ...blobs, ...manifests, ...tags]);
 }
+
+export const encodeState = (state: OciState): Uint8Array => atOnce(encodeInSlices(state));
 
 /** The lines of a checkpoint, parsed one by one. */
 class Lines {
@@ -175,13 +179,14 @@ class Lines {
   }
 
   /** So many rows, which are all of their lines. */
-  *rows<R>(count: number): Generator<R> {
+  *rows<R>(count: number, take: (row: R) => void): Sliced<void> {
     if (!Number.isSafeInteger(count)) throw new SyntaxError('the checkpoint does not say how much it holds');
     for (let left = count; left > 0; ) {
       const rows = this.next() as readonly R[];
       if (!Array.isArray(rows) || rows.length === 0 || rows.length > left) throw new SyntaxError('not a line of rows');
-      yield* rows;
+      for (const row of rows) take(row);
       left -= rows.length;
+      yield;
     }
   }
 }
@@ -212,8 +217,28 @@ function manifestOf(
   };
 }
 
+/** Who names whom as its subject. */
+class Referrers {
+  private readonly lists = new Map<string, [string, true][]>();
+
+  add(subject: string, digest: string): void {
+    const others = this.lists.get(subject);
+    if (others) others.push([digest, true]);
+    else this.lists.set(subject, [[digest, true]]);
+  }
+
+  *layered(): Sliced<OciState['referrers']> {
+    const maps = new Map<string, LayeredMap<string, true>>();
+    for (const [subject, list] of this.lists) {
+      maps.set(subject, LayeredMap.of(list));
+      if (maps.size % ROWS === 0) yield;
+    }
+    return LayeredMap.over(maps);
+  }
+}
+
 /** The state that was encoded; throws on bytes that `encodeState` did not write. */
-export function decodeState(bytes: Uint8Array): OciState {
+export function* decodeInSlices(bytes: Uint8Array): Sliced<OciState> {
   const lines = new Lines(bytes);
   const head = lines.next() as Head;
   const { name, owners, visibility, createdAt, modifiedAt, weight, prefix, types, actors } = head;
@@ -221,26 +246,24 @@ export function decodeState(bytes: Uint8Array): OciState {
   const long = (key: string): string => (key.includes('/') ? key : prefix + key);
   const digests: string[] = [];
   const blobs = new Map<string, Blob>();
-  for (const [digest, key, size, sha256, uses, idle, idleAt] of lines.rows<BlobRow>(head.blobs)) {
+  yield* lines.rows<BlobRow>(head.blobs, ([digest, key, size, sha256, uses, idle, idleAt]) => {
     digests.push(digest);
     blobs.set(digest, { key: long(key), size, sha256: longSha(digest, sha256), uses, idle, idleAt });
-  }
-  const referrers = new Map<string, [string, true][]>();
+  });
+  const referrers = new Referrers();
   const images: string[] = [];
   const manifests = new Map<string, Manifest>();
-  for (const row of lines.rows<ManifestRow>(head.manifests)) {
+  yield* lines.rows<ManifestRow>(head.manifests, (row) => {
     const [digest] = row;
     const manifest = manifestOf(row, digest, { types, actors, digests, long });
     images.push(digest);
     manifests.set(digest, manifest);
-    if (manifest.subject === undefined) continue;
-    const others = referrers.get(manifest.subject);
-    if (others) others.push([digest, true]);
-    else referrers.set(manifest.subject, [[digest, true]]);
-  }
+    if (manifest.subject !== undefined) referrers.add(manifest.subject, digest);
+  });
   const tags = new Map<string, string>();
-  for (const [tag, image] of lines.rows<TagRow>(head.tags))
+  yield* lines.rows<TagRow>(head.tags, ([tag, image]) => {
     tags.set(tag, typeof image === 'string' ? image : (images[image] ?? ''));
+  });
   return {
     name,
     owners,
@@ -248,9 +271,11 @@ export function decodeState(bytes: Uint8Array): OciState {
     blobs: LayeredMap.over(blobs),
     manifests: LayeredMap.over(manifests),
     tags: LayeredMap.over(tags),
-    referrers: LayeredMap.of([...referrers].map(([subject, list]) => [subject, LayeredMap.of(list)] as const)),
+    referrers: yield* referrers.layered(),
     createdAt,
     modifiedAt,
     weight,
   };
 }
+
+export const decodeState = (bytes: Uint8Array): OciState => atOnce(decodeInSlices(bytes));

@@ -3,7 +3,7 @@ import { LayeredMap } from '../../lib/layered-map.js';
 import { type Change, type EntryInfo, type LogSchema, UnknownChange } from '../../log/schema.js';
 import type { Inventory } from '../../packages/inventory.js';
 import { count, optionalText, text, texts } from './changes.js';
-import { decodeState, encodeState } from './checkpoint.js';
+import { decodeInSlices, decodeState, encodeInSlices, encodeState } from './checkpoint.js';
 import { type Blob, isInhabited, type Manifest, type OciState } from './state.js';
 
 const EMPTY_WEIGHT = 512;
@@ -205,6 +205,7 @@ export const ociSchema: LogSchema<OciState> = {
     return applyOne({ ...before, owners, createdAt, modifiedAt: at }, change, entry);
   },
   encode: encodeState,
+  inSlices: { encode: encodeInSlices, decode: decodeInSlices },
   decode: decodeState,
   weigh: ({ weight }) => weight,
   summarise: (state) =>
