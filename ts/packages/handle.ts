@@ -127,7 +127,7 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
     }
   }
 
-  content(file: StoredFile, mediaType: string): Content {
+  content(file: StoredFile, mediaType: string, gone?: () => Promise<RegistryError | undefined>): Content {
     const { objects, hooks, onFault } = this.parts;
     const context = () => this.context('get', hookFile(file, mediaType));
     return storedContent({
@@ -135,6 +135,7 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
       mediaType,
       objects,
       onFault,
+      gone,
       ...(hooks.wants('beforeGet') ? { before: (signal) => hooks.before('beforeGet', context(), signal) } : {}),
       ...(hooks.wants('afterGet') ? { after: () => hooks.after('afterGet', context()) } : {}),
     });

@@ -1,4 +1,5 @@
 import type { Action, Principal, Rights } from '../auth/principal.js';
+import type { RegistryError } from '../errors/registry-error.js';
 import type { Content } from '../lib/content.js';
 import type { DigestAlgorithm, Digests, Hasher } from '../lib/digest.js';
 import type { CommitOptions, Committed, Decide, FeedItem, PendingObject, Snapshot } from '../log/schema.js';
@@ -92,8 +93,11 @@ export interface PackageHandle<S extends Ruled> {
   discard(objects: readonly UploadedObject[]): Promise<void>;
   /** Commits, owners and visibility checked again against each state met. */
   commit<R>(action: Action, decide: Decide<S, R>, options?: PackageCommitOptions): Promise<Committed<S, R>>;
-  /** A stored file as content, etag = sha256, opened lazily. A missing or damaged object is a 500, never a short answer. */
-  content(file: StoredFile, mediaType: string): Content;
+  /**
+   * A stored file as content, etag = sha256, opened lazily. A missing or damaged object is a 500, never a short answer. `gone` is asked when the object is
+   * missing: it may have been deleted and collected since the state was read, and says what to answer then.
+   */
+  content(file: StoredFile, mediaType: string, gone?: () => Promise<RegistryError | undefined>): Content;
 }
 
 /** A caller as the packages room knows them: grants are the provider's answers, cached for the request. */

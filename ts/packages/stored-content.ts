@@ -12,6 +12,8 @@ export interface StoredContentOptions {
   /** Asked before storage is, once for this content; throws to refuse. */
   readonly before?: (signal: AbortSignal | undefined) => Promise<void>;
   readonly after?: () => void;
+  /** Asked when the object is missing: what to answer where the package does not name it any more, which is no damage. */
+  readonly gone?: (() => Promise<RegistryError | undefined>) | undefined;
 }
 
 const internal = (): RegistryError => new RegistryError('internal', 'internal error');
@@ -39,7 +41,7 @@ export function storedContent(options: StoredContentOptions): Content {
   const open = async (range?: ByteRange, signal?: AbortSignal): Promise<Opened> => {
     await admit?.(signal);
     const stored = await objects.read(file.key, { range, signal });
-    if (stored === undefined) throw damaged('the object is missing');
+    if (stored === undefined) throw (await options.gone?.()) ?? damaged('the object is missing');
     const { body } = stored;
     const wanted = range ? range.end - range.start + 1 : file.size;
     if (stored.size !== file.size || (body instanceof Uint8Array && body.byteLength !== wanted)) {

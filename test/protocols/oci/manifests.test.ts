@@ -298,6 +298,42 @@ describe('deleting', () => {
     expect((await oci.remove(blob)).code).toBe('BLOB_UNKNOWN');
   });
 
+  it('oci 35: what is deleted and collected under a reader is not there: neither a fault nor half an answer', async () => {
+    const swept = { key: '' };
+    let sweep: () => Promise<void> = async () => undefined;
+    const gated = await registry({
+      hooks: {
+        beforeGet: async () => {
+          await sweep();
+          return { allowed: true };
+        },
+      },
+    });
+    const digest = await gated.blob(NAME, 'layer');
+    const { digest: image } = await gated.image(NAME, 'v1', 'other');
+    for (const [path, code, kind] of [
+      [`blobs/${digest}`, 'BLOB_UNKNOWN', 'blobs'],
+      [`manifests/${image}`, 'MANIFEST_UNKNOWN', 'manifests'],
+    ] as const) {
+      const { state } = await gated.space.read(NAME);
+      const of = kind === 'blobs' ? state.blobs.get(digest) : state.manifests.get(image);
+      swept.key = of?.key ?? '';
+      sweep = async () => {
+        sweep = async () => undefined;
+        expect((await gated.remove(`/v2/${NAME}/${path}`)).status).toBe(202);
+        await gated.driver.delete([swept.key]);
+      };
+      const got = await gated.get(`/v2/${NAME}/${path}`);
+      expect([got.status, got.code]).toEqual([404, code]);
+    }
+    expect(gated.faults).toEqual([]);
+    const lost = await gated.blob(NAME, 'lost');
+    await gated.driver.delete([(await gated.space.read(NAME)).state.blobs.get(lost)?.key ?? '']);
+    expect((await gated.get(`/v2/${NAME}/blobs/${lost}`)).status).toBe(500);
+    expect(gated.faults.length).toBeGreaterThan(0);
+    await gated.close();
+  });
+
   it('oci 36: where deletion is switched off it is 405', async () => {
     const closed = await registry({ features: { delete: false } });
     const { digest } = await closed.image(NAME, 'v1', 'layer');

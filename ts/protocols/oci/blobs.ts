@@ -63,7 +63,9 @@ export class Blobs {
     const found = await findBlob(call.package, digest);
     const blob = found && (await this.wanted(call, digest, found));
     if (!blob) throw blobUnknown(digest.text);
-    const content = { ...call.package.content(storedBlob(digest, blob), OCTETS), etag: digest.text };
+    const gone = async () =>
+      (await call.package.readStrong()).state.blobs.get(digest.text)?.key === blob.key ? undefined : blobUnknown(digest.text);
+    const content = { ...call.package.content(storedBlob(digest, blob), OCTETS, gone), etag: digest.text };
     return file(content, 'immutable', { ranges: 'strict', headers: { 'Docker-Content-Digest': digest.text } });
   };
 

@@ -56,7 +56,9 @@ export class Manifests {
 }
 
 const storedManifest = (handle: Handle, digest: string, { key, size, sha256, mediaType }: Manifest): Content =>
-  handle.content({ key, size, digests: { sha256 }, name: digest, version: digest }, mediaType);
+  handle.content({ key, size, digests: { sha256 }, name: digest, version: digest }, mediaType, async () =>
+    (await handle.readStrong()).state.manifests.get(digest)?.key === key ? undefined : manifestUnknown(digest),
+  );
 
 function isDigestOf(digest: string, bytes: Uint8Array): boolean {
   const parsed = digestOf(digest);
