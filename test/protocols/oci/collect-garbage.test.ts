@@ -196,6 +196,22 @@ describe('manifests without tags, which somebody is about to need', () => {
   });
 });
 
+it('INV1: a manifest without tag that is pushed again is spared anew', async () => {
+  const untagged = { features: { collectUntagged: true } };
+  const strict = await registry({ ...untagged, runtime: { clock, random: systemRuntime.random }, driver: oci.driver });
+  const { digest, text } = await strict.image(NAME, 'v1', 'one');
+  await strict.remove(`/v2/${NAME}/manifests/v1`);
+  clock.pass(25 * HOUR);
+  expect((await strict.put(NAME, digest, text)).status).toBe(201);
+  await collect(untagged);
+  expect((await strict.get(`/v2/${NAME}/manifests/${digest}`)).text).toBe(text);
+  clock.pass(25 * HOUR);
+  await collect(untagged);
+  expect((await strict.get(`/v2/${NAME}/manifests/${digest}`)).status).toBe(404);
+  expect(strict.faults).toEqual([]);
+  await strict.close();
+});
+
 describe('uploads', () => {
   it('G4: sessions that nobody ends are over after half the grace time, and swept after it', async () => {
     const opened = await oci.request('POST', `/v2/${NAME}/blobs/uploads/`, { body: new Uint8Array(0) });

@@ -51,7 +51,7 @@ export const tagChange = (by: string, tag: string, digest: string): NewChange =>
 export const untagChange = (by: string, tag: string): NewChange => ({ type: 'untag', by, tag });
 /** The manifest, all tags that point to it, and its place among the referrers of its subject. */
 export const unmanifestChange = (by: string, digest: string): NewChange => ({ type: 'unmanifest', by, digest });
-/** The blob is about to be used: its time begins anew. */
+/** The blob, or the manifest without tag, is about to be used: its time begins anew. */
 export const touchChange = (by: string, digest: string): NewChange => ({ type: 'touch', by, digest });
 /** The right to serve these bytes ends. Counts only while the digest stands for this very key. */
 export const dropChange = (by: string, digest: string, key: string): NewChange => ({ type: 'drop', by, digest, key });

@@ -139,7 +139,8 @@ function moveTag(state: OciState, tag: string, digest: string | undefined, { n }
 
 function touch(state: OciState, digest: string, { n }: EntryInfo, at: number): OciState {
   const blob = state.blobs.get(digest);
-  return blob ? { ...state, blobs: state.blobs.with(digest, { ...blob, idle: n, idleAt: at }) } : state;
+  const blobs = blob ? state.blobs.with(digest, { ...blob, idle: n, idleAt: at }) : state.blobs;
+  return { ...state, blobs, manifests: idled(state.manifests, [digest], n) };
 }
 
 function drop(state: OciState, digest: string, key: string): OciState {

@@ -5,7 +5,7 @@ import { Hasher } from '../../lib/digest.js';
 import type { Mutant } from '../../log/mutant.js';
 import type { Decision, NewChange } from '../../log/schema.js';
 import type { HookFile, PackageHandle, UploadedObject } from '../../packages/package-handle.js';
-import { manifestChange, tagChange, unmanifestChange, untagChange } from './changes.js';
+import { manifestChange, tagChange, touchChange, unmanifestChange, untagChange } from './changes.js';
 import {
   denied,
   digestInvalid,
@@ -92,13 +92,20 @@ function checkChildren(state: OciState, children: readonly Descriptor[]): readon
   return [...new Set(children.map(({ digest }) => digest))];
 }
 
-function added(state: OciState, wanted: Wanted, stored: UploadedObject | undefined, rights: Rights): readonly NewChange[] {
-  const { digest, sha256, manifest, by } = wanted;
+function added(
+  state: OciState,
+  wanted: Wanted,
+  stored: UploadedObject | undefined,
+  rights: Rights,
+  { collectUntagged }: Pick<OciRules, 'collectUntagged'>,
+): readonly NewChange[] {
+  const { digest, sha256, manifest, by, tags } = wanted;
   const known = state.manifests.get(digest);
   if (known) {
     if (known.mediaType !== manifest.mediaType)
       throw manifestInvalid('this manifest is here under another media type', { mediaType: known.mediaType });
-    return [];
+    // an index that names it is on its way: the collector must hear of that
+    return collectUntagged && tags.length === 0 ? [touchChange(by, digest)] : [];
   }
   if (!rights.create) throw denied('you may not add manifests to this repository');
   const blobs = presentBlobs(state, manifest.blobs);
@@ -212,10 +219,10 @@ export class ManifestChanges {
     const { tags, digest, manifest } = wanted;
     const decide = ({ state }: { readonly state: OciState }): Decision<boolean> => {
       const met = this.mutants.has('manifest-unchecked') ? handle.snapshot.state : state;
-      const own = added(met, wanted, stored, rights);
+      const own = added(met, wanted, stored, rights, this.rules);
       return {
         changes: [...openingChanges(wanted.by, state, this.rules), ...own, ...tagged(state, wanted, this.rules, rights)],
-        result: own.length > 0,
+        result: !met.manifests.has(wanted.digest),
       };
     };
     const listed = tags.length > 0 || manifest.subject !== undefined;
