@@ -4,23 +4,10 @@ import { RegistryError } from '../../ts/errors/registry-error.js';
 import { type JsonLimits, parseJson } from '../../ts/formats/json.js';
 import { parseJsonInTurns, parseJsonObjectInTurns } from '../../ts/formats/json-in-turns.js';
 import { utf8 } from '../../ts/lib/bytes.js';
+import { turnsDuring } from './turns.js';
 
 const SLICE = 64 * 1024;
 const MIB = 1024 * 1024;
-
-/** Turns of the event loop that others had while `act` was under way. */
-async function turnsDuring(act: () => Promise<unknown>): Promise<number> {
-  let [turns, over] = [0, false];
-  const look = (): void => {
-    turns += 1;
-    if (!over) setImmediate(look);
-  };
-  setImmediate(look);
-  await act().finally(() => {
-    over = true;
-  });
-  return turns;
-}
 
 /** What becomes of the text: its value, or the kind of error. */
 function inOneGo(text: string | Uint8Array, limits: JsonLimits): unknown {

@@ -1,7 +1,9 @@
 import { invalid, RegistryError } from '../errors/registry-error.js';
 import { type Steps, waitFor, walk } from '../lib/steps.js';
+import { nextTurn, Pace } from '../lib/turns.js';
 import { decodeBase64 } from './base64.js';
 import { MAX_DEPTH, parseJson } from './json.js';
+import { parseJsonInTurns } from './json-in-turns.js';
 import { isSpace, ValueScanner } from './json-scan.js';
 import { StringScanner } from './json-string.js';
 import { quote } from './quote.js';
@@ -20,6 +22,13 @@ const MAX_BYTES = 64 * 1024 ** 2;
 const MAX_MEMBERS = 100_000;
 const MAX_NAME = 4096;
 const QUOTE = 0x22;
+const OPEN_OBJECT = 0x7b;
+/** Bytes that are looked through in one turn of the event loop, however fast they come. */
+const BYTES_A_TURN = 256 * 1024;
+/** A value up to here is parsed without a promise. */
+const SMALL = 16 * 1024;
+/** What a name costs, in such bytes. */
+const NAME_BYTES = 128;
 const END = -1;
 /** The piece at hand is used up. */
 const USED_UP = -2;
@@ -28,7 +37,7 @@ const EMPTY = Buffer.alloc(0);
 /**
  * Walks a JSON text (RFC 8259) while it arrives, in constant memory beside what the caller asks for. An object is walked with `members`; a member's
  * value is taken with `value`, `json`, `base64` or `members`, or else skipped, its grammar checked all the same. `end` must be called at last.
- * Nothing waits but for the source's next piece (see `Steps`).
+ * Nothing waits but for the source's next piece (see `Steps`), and for others' turns of the event loop where much is at hand.
  *
  * Everything throws `invalid` for text that is not UTF-8 or not JSON, nesting beyond 64, and a name that stands twice in a walked object or is
  * `__proto__`; `too_large` beyond a limit. `constructor` and `prototype` are names like any other. Errors of the source pass as they are.
@@ -47,6 +56,7 @@ export class JsonReader {
   private depth = 0;
   private due = true;
   private string: StringScanner | undefined;
+  private readonly pace = new Pace(BYTES_A_TURN);
 
   constructor(source: AsyncIterable<Uint8Array>, limits: JsonReaderLimits = {}) {
     this.source = source[Symbol.asyncIterator]();
@@ -69,12 +79,18 @@ export class JsonReader {
 
   /** The value as `parseJson` gives it. */
   *json(maxBytes: number, what: string = this.what): Steps<unknown> {
-    return parseJson(yield* this.value(maxBytes, what), { what });
+    const bytes = yield* this.value(maxBytes, what);
+    return bytes.byteLength <= SMALL ? parseJson(bytes, { what }) : yield* waitFor(parseJsonInTurns(bytes, { what }));
   }
 
   /** True when the value that stands here is a string. */
   *isString(): Steps<boolean> {
     return (yield* this.peek()) === QUOTE;
+  }
+
+  /** True when the value that stands here is an object. */
+  *isObject(): Steps<boolean> {
+    return (yield* this.peek()) === OPEN_OBJECT;
   }
 
   /** The bytes that a string's base 64 text stands for. Throws `invalid` for a value of another kind or other text. */
@@ -96,7 +112,7 @@ export class JsonReader {
   /** For `Members`: the name behind `{` or a comma; undefined: the object ends here. */
   *nextName(object: OpenObject): Steps<string | undefined> {
     if (object.depth === 0) {
-      yield* this.expect(0x7b, 'something other than an object');
+      yield* this.expect(OPEN_OBJECT, 'something other than an object');
       object.depth = ++this.depth;
       if (this.depth > MAX_DEPTH) throw invalid(`${this.what} is nested too deep`);
       if ((yield* this.peek()) !== 0x7d) return yield* this.nameOf(object);
@@ -162,6 +178,7 @@ export class JsonReader {
       }
       const from = this.at;
       this.at = scanner.feed(this.chunk, from);
+      if (this.pace.due(this.at - from)) yield* waitFor(nextTurn());
       if (maxBytes === undefined) continue;
       size += this.at - from;
       if (size > maxBytes) throw new RegistryError('too_large', `${what} is larger than ${maxBytes} bytes`);
@@ -179,6 +196,7 @@ export class JsonReader {
     if (seen.size === this.maxMembers)
       throw new RegistryError('too_large', `${this.what} has more than ${this.maxMembers} keys in one object`);
     seen.add(name);
+    if (this.pace.due(NAME_BYTES)) yield* waitFor(nextTurn());
     return name;
   }
 

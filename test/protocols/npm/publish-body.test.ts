@@ -44,14 +44,13 @@ describe('the document of npm publish', () => {
     expect(body).toMatchObject({
       id: '@scope/tst',
       name: '@scope/tst',
-      description: 'a test',
       access: undefined,
       rev: undefined,
     });
     expect([...(body.distTags ?? [])]).toEqual([['latest', '1.0.0']]);
     expect([...(body.versions?.keys() ?? [])]).toEqual(['1.0.0']);
     const sent = body.versions?.get('1.0.0');
-    expect(sent?.parse()).toEqual(manifest);
+    expect(await sent?.parse()).toEqual(manifest);
     expect(text(sent?.bytes ?? new Uint8Array(0))).toBe(JSON.stringify(manifest));
     expect(body.tarball).toMatchObject({
       fileName: '@scope/tst-1.0.0.tgz',
@@ -195,8 +194,8 @@ describe('documents without a tarball', () => {
       maintainers: [],
     });
     expect(body.versions?.size).toBe(5000);
-    expect(body.versions?.get('1.0.4999')?.parse()['deprecated']).toBe('old');
-    expect(body).toMatchObject({ rev: '7-abc', tarball: undefined, time: { created: 'x' } });
+    expect(await body.versions?.get('1.0.4999')?.parse()).toMatchObject({ deprecated: 'old' });
+    expect(body).toMatchObject({ rev: '7-abc', tarball: undefined });
   });
 
   it('npm 14: owners, without versions', async () => {
@@ -224,7 +223,7 @@ describe('documents without a tarball', () => {
       homepage: { deep: [1, { x: null }] },
       keywords: 3,
     });
-    expect(body).toMatchObject({ name: 'a', tarball: undefined, readme: undefined });
+    expect(body).toMatchObject({ name: 'a', tarball: undefined });
     expect(body.versions?.size).toBe(0);
   });
 
@@ -233,7 +232,7 @@ describe('documents without a tarball', () => {
       '{"name":"a","dist-tags":{"constructor":"1.0.0","toString":"1.0.0"},"versions":{"prototype":{"valueOf":1}}}',
     );
     expect([...(body.distTags?.keys() ?? [])]).toEqual(['constructor', 'toString']);
-    expect(body.versions?.get('prototype')?.parse()).toEqual({ valueOf: 1 });
+    expect(await body.versions?.get('prototype')?.parse()).toEqual({ valueOf: 1 });
     expect(body.versions?.get('constructor')).toBeUndefined();
   });
 });
@@ -299,7 +298,7 @@ describe('the document is refused', () => {
 
   it('P1: for __proto__ inside a manifest, when it is looked at', async () => {
     const body = await read('{"versions":{"1.0.0":{"scripts":{"__proto__":{"x":1}}}}}');
-    expect(() => body.versions?.get('1.0.0')?.parse()).toThrow('__proto__');
+    await expect(body.versions?.get('1.0.0')?.parse()).rejects.toThrow('__proto__');
   });
 
   it('when it is cut off, wherever that is', async () => {

@@ -1,4 +1,4 @@
-import { RenderedDocument } from '../../http/rendered-document.js';
+import { etagOf, RenderedDocument } from '../../http/rendered-document.js';
 import { ByteLru } from '../../lib/byte-lru.js';
 import type { Content } from '../../lib/content.js';
 
@@ -35,7 +35,10 @@ export class DocumentCache {
   }
 
   private async make(key: string, mediaType: string, render: () => Promise<Uint8Array>): Promise<RenderedDocument> {
-    const document: RenderedDocument = new RenderedDocument(await render(), mediaType, (more) => this.weigh(key, document, more));
+    const bytes = await render();
+    const etag = await etagOf(bytes);
+    const grown = (more: number): void => this.weigh(key, document, more);
+    const document: RenderedDocument = new RenderedDocument(bytes, mediaType, grown, etag);
     this.weigh(key, document, document.bytes.byteLength + OVERHEAD);
     return document;
   }

@@ -5,6 +5,7 @@ import { forbidden, invalid, RegistryError } from '../../errors/registry-error.j
 import { json, type Reply } from '../../http/reply.js';
 import type { Call } from '../../http/route.js';
 import type { Json } from '../../lib/json.js';
+import { nextTurn, Pace } from '../../lib/turns.js';
 import type { NewChange } from '../../log/schema.js';
 import {
   confirmationChange,
@@ -33,6 +34,8 @@ type Handle = PackageHandle<NpmState>;
 export type FindUser = (name: string) => Promise<string | undefined>;
 
 const MAX_MESSAGE = 4_096;
+/** Versions of a document whose manifests are read in one turn of the event loop. */
+const VERSIONS_A_TURN = 256;
 
 /** What every change of a document is answered with. */
 export const done = (snapshot: NpmSnapshot, status = 200): Reply =>
@@ -100,7 +103,9 @@ function deprecations(by: string, state: NpmState, wanted: ReadonlyMap<string, s
     if (!isLive(release)) throw new RegistryError('conflict', `there is no version ${version} to deprecate`);
     const now = release.status === 'yanked' ? (release.reason ?? '') : '';
     if (now === message) continue;
-    groups.set(message, [...(groups.get(message) ?? []), version]);
+    const others = groups.get(message);
+    if (others) others.push(version);
+    else groups.set(message, [version]);
   }
   return [...groups].map(([message, versions]) =>
     message === '' ? statusChange(by, versions, 'published') : statusChange(by, versions, 'yanked', message),
@@ -120,7 +125,12 @@ export async function deprecate(
   rev: string | undefined,
 ): Promise<Reply> {
   const by = actorOf(call);
-  const wanted = new Map([...versions].map(([version, manifest]) => [canonical(version), messageOf(manifest.parse())]));
+  const wanted = new Map<string, string>();
+  const pace = new Pace(VERSIONS_A_TURN);
+  for (const [version, manifest] of versions) {
+    wanted.set(canonical(version), messageOf(await manifest.parse()));
+    if (pace.due()) await nextTurn();
+  }
   const check = await atRevision(call.package, rev);
   return done(
     await change(call.package, 'overwrite', (snapshot) => {
@@ -170,7 +180,12 @@ export async function unpublish(
 ): Promise<Reply> {
   const by = actorOf(call);
   const check = await atRevision(call.package, rev);
-  const keep = new Set([...kept].map(canonical));
+  const keep = new Set<string>();
+  const pace = new Pace(VERSIONS_A_TURN);
+  for (const version of kept) {
+    keep.add(canonical(version));
+    if (pace.due()) await nextTurn();
+  }
   if (keep.size === 0) throw invalid('a document without versions: delete the package instead');
   const goneFrom = (state: NpmState): NpmRelease[] => [...liveReleases(state)].filter(({ version }) => !keep.has(version));
   const deletes = goneFrom((await seen(call.package, rev)).state).flatMap(hookFile);

@@ -1,5 +1,6 @@
 import { invalid, RegistryError } from '../../errors/registry-error.js';
 import type { Json } from '../../lib/json.js';
+import { MAX_COMMANDS } from './limits.js';
 import type { Card } from './state.js';
 
 /**
@@ -121,6 +122,7 @@ function commands(inner: Fields, sent: Fields, bareName: string): Readonly<Recor
   if (typeof raw === 'string') pairs = [[bareName, raw]];
   else if (Array.isArray(raw)) pairs = raw.filter((path) => typeof path === 'string').map((path: string) => [path, path]);
   else if (isFields(raw)) pairs = Object.entries(raw);
+  if (pairs.length > MAX_COMMANDS) throw bad('bin', `of at most ${MAX_COMMANDS} commands`);
   const clean = pairs.flatMap(([command, path]): [string, string][] => {
     const name = baseName(insidePath(command));
     const target = typeof path === 'string' ? insidePath(path) : '';

@@ -1,17 +1,18 @@
 import { invalid, type RegistryError } from '../../errors/registry-error.js';
-import { parseJsonObject } from '../../formats/json.js';
+import { parseJsonObjectInTurns } from '../../formats/json-in-turns.js';
 import { JsonReader } from '../../formats/json-stream.js';
 import { quote } from '../../formats/quote.js';
 import { utf8 } from '../../lib/bytes.js';
 import { type Steps, waitFor, walk } from '../../lib/steps.js';
-import { type Fields, isFields } from './manifest.js';
+import { MAX_NAMES, MAX_TAGS, tooManyTags } from './limits.js';
+import type { Fields } from './manifest.js';
 
 /** A version's manifest as the client sent it. */
 export interface SentVersion {
   /** JSON text of the object, byte for byte. */
   readonly bytes: Uint8Array;
-  /** The object, without prototypes; parsed at each call, because a document may have thousands. Throws `invalid` for what `parseJson` refuses. */
-  parse(): Fields;
+  /** The object, without prototypes; parsed at each call, because a document may have thousands. Rejects with `invalid` for what `parseJson` refuses. */
+  parse(): Promise<Fields>;
 }
 
 /** A tarball whose bytes have passed. */
@@ -47,9 +48,6 @@ export interface PublishBody<R> {
   readonly id: string | undefined;
   readonly rev: string | undefined;
   readonly name: string | undefined;
-  readonly description: string | undefined;
-  readonly readme: string | undefined;
-  readonly readmeFilename: string | undefined;
   /** `null` and absent both leave the access as it is. */
   readonly access: string | undefined;
   /** Tag to version. */
@@ -59,7 +57,6 @@ export interface PublishBody<R> {
   readonly maintainers: readonly unknown[] | undefined;
   /** User name to whether they have starred it. */
   readonly users: ReadonlyMap<string, boolean> | undefined;
-  readonly time: Fields | undefined;
   readonly tarball: SentTarball<R> | undefined;
   readonly bundle: SentBundle | undefined;
 }
@@ -69,19 +66,17 @@ const MIB = 1024 ** 2;
 const MAX_DOCUMENT = 64 * MIB;
 const MAX_MANIFEST = 4 * MIB;
 const MAX_BUNDLE = 4 * MIB;
-const MAX_README = 16 * MIB;
-const MAX_LIST = 16 * MIB;
+const MAX_LIST = MIB;
 const MAX_TEXT = 64 * 1024;
 const MAX_VERSION = 256;
 
 const MANIFEST = 'the manifest of a version';
 const BUNDLE = 'a provenance bundle';
 
-const TEXTS = ['_id', '_rev', 'name', 'description', 'readme', 'readmeFilename', 'access'] as const;
+/** Whoever gets these wrong means something that must not be guessed. */
+const TEXTS = ['_id', '_rev', 'name', 'access'] as const;
 type TextMember = (typeof TEXTS)[number];
 const isText = (member: string): member is TextMember => (TEXTS as readonly string[]).includes(member);
-/** Whoever gets these wrong means something that must not be guessed. */
-const STRICT: ReadonlySet<TextMember> = new Set<TextMember>(['_id', '_rev', 'name', 'access']);
 
 /** One attachment, as far as it has been read. */
 interface Draft<R> {
@@ -101,7 +96,6 @@ class BodyReader<R> {
   private versions: Map<string, SentVersion> | undefined;
   private maintainers: readonly unknown[] | undefined;
   private users: Map<string, boolean> | undefined;
-  private time: Fields | undefined;
   private tarball: SentTarball<R> | undefined;
   private bundle: SentBundle | undefined;
 
@@ -119,15 +113,11 @@ class BodyReader<R> {
       id: this.texts.get('_id'),
       rev: this.texts.get('_rev'),
       name: this.texts.get('name'),
-      description: this.texts.get('description'),
-      readme: this.texts.get('readme'),
-      readmeFilename: this.texts.get('readmeFilename'),
       access: this.texts.get('access'),
       distTags: this.distTags,
       versions: this.versions,
       maintainers: this.maintainers,
       users: this.users,
-      time: this.time,
       tarball: this.tarball,
       bundle: this.bundle,
     };
@@ -145,14 +135,13 @@ class BodyReader<R> {
     else if (member === 'versions') this.versions = yield* this.readVersions();
     else if (member === 'maintainers') this.maintainers = yield* this.readMaintainers();
     else if (member === 'users') this.users = yield* this.readUsers();
-    else if (member === 'time') this.time = yield* this.readFields(member);
     else if (member === '_attachments') yield* this.each((name) => this.takeAttachment(name));
   }
 
   private *takeText(member: TextMember): Steps<void> {
-    const value = yield* this.json.json(member === 'readme' ? MAX_README : MAX_TEXT, member);
+    const value = yield* this.json.json(MAX_TEXT, member);
     if (typeof value === 'string') this.texts.set(member, value);
-    else if (value !== null && STRICT.has(member)) throw invalid(`${member} must be a string`);
+    else if (value !== null) throw invalid(`${member} must be a string`);
   }
 
   private *readTags(): Steps<Map<string, string>> {
@@ -161,6 +150,7 @@ class BodyReader<R> {
     for (let tag = yield* members.next(); tag !== undefined; tag = yield* members.next()) {
       const version = yield* this.json.json(MAX_TEXT, 'a dist-tag');
       if (typeof version !== 'string') throw invalid(`dist-tag ${quote(tag)} must be a string`);
+      if (tags.size === MAX_TAGS) throw tooManyTags();
       tags.set(tag, version);
     }
     return tags;
@@ -173,7 +163,7 @@ class BodyReader<R> {
       if (version.length > MAX_VERSION) throw invalid(`a version has more than ${MAX_VERSION} characters`);
       const bytes = yield* this.json.value(MAX_MANIFEST, MANIFEST);
       if (bytes[0] !== 0x7b) throw invalid(`the manifest of version ${quote(version)} must be an object`);
-      versions.set(version, { bytes, parse: () => parseJsonObject(bytes, { what: MANIFEST }) });
+      versions.set(version, { bytes, parse: () => parseJsonObjectInTurns(bytes, { what: MANIFEST, maxNames: MAX_NAMES }) });
     }
     return versions;
   }
@@ -185,14 +175,15 @@ class BodyReader<R> {
   }
 
   private *readUsers(): Steps<Map<string, boolean> | undefined> {
-    const users = yield* this.readFields('users');
-    return users && new Map(Object.entries(users).map(([user, starred]) => [user, starred === true]));
-  }
-
-  private *readFields(member: string): Steps<Fields | undefined> {
-    const value = yield* this.json.json(MAX_LIST, member);
-    if (value !== null && !isFields(value)) throw invalid(`${member} must be an object`);
-    return value ?? undefined;
+    if (!(yield* this.json.isObject())) {
+      if ((yield* this.json.json(MAX_TEXT, 'users')) !== null) throw invalid('users must be an object');
+      return undefined;
+    }
+    const users = new Map<string, boolean>();
+    const members = this.json.members();
+    for (let user = yield* members.next(); user !== undefined; user = yield* members.next())
+      users.set(user, (yield* this.json.json(MAX_TEXT, 'users')) === true);
+    return users;
   }
 
   private *takeAttachment(fileName: string): Steps<void> {
@@ -258,7 +249,7 @@ class BodyReader<R> {
 
   private *readBundle(): Steps<string> {
     const bundle = (yield* this.json.json(MAX_BUNDLE, BUNDLE)) as string;
-    parseJsonObject(utf8(bundle), { what: BUNDLE });
+    yield* waitFor(parseJsonObjectInTurns(utf8(bundle), { what: BUNDLE }));
     return bundle;
   }
 

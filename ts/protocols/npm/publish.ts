@@ -68,10 +68,10 @@ interface Publication {
   readonly provenance: { readonly text: string; readonly predicateType: string } | undefined;
 }
 
-function onlyVersion({ versions }: Sent): readonly [string, Fields] {
+async function onlyVersion({ versions }: Sent): Promise<readonly [string, Fields]> {
   const [first, second] = [...(versions ?? [])];
   if (!first || second) throw invalid('A publish is about exactly one version');
-  return [first[0], first[1].parse()];
+  return [first[0], await first[1].parse()];
 }
 
 function checkDeclared(sent: Fields, { object }: Received): void {
@@ -100,7 +100,7 @@ function wantedTags({ distTags }: Sent, version: string): readonly string[] {
 }
 
 async function publicationOf(name: NpmName, body: Sent, received: Received): Promise<Publication> {
-  const [key, sent] = onlyVersion(body);
+  const [key, sent] = await onlyVersion(body);
   const version = canonicalVersion(key);
   if (version === undefined) throw invalid(`${key} is not a semantic version`);
   if (body.name !== undefined && body.name !== name.full) throw invalid('The body is about another package');

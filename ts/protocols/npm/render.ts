@@ -1,3 +1,4 @@
+import { nextTurn, Pace } from '../../lib/turns.js';
 import { cut } from './manifest.js';
 import type { NpmName } from './names.js';
 import { liveReleases, type NpmRelease, type NpmState, tarballOf } from './state.js';
@@ -79,6 +80,12 @@ function personOf({ input, people }: Common, userId: string): string {
 /** Bytes that a version takes beside its manifest, roughly. */
 const BESIDE = 640;
 
+/** Bytes that are written in one turn of the event loop; what stands beside a manifest takes as long as the copy of so many. */
+const WRITTEN_A_TURN = 2 * 1024 * 1024;
+const BESIDE_COST = 4 * 1024;
+/** Publish times that are written in one turn. */
+const TIMES_A_TURN = 4_096;
+
 /** Writes a version's manifest behind what is written already. */
 type WriteManifest = (out: Writer, common: Common, release: NpmRelease, before: string) => void;
 
@@ -99,12 +106,14 @@ const longManifest: WriteManifest = (out, common, release, before) => {
   out.bytes(bytes, rest, bytes.byteLength);
 };
 
-function versions(out: Writer, input: RenderInput, write: WriteManifest): void {
+async function versions(out: Writer, input: RenderInput, write: WriteManifest): Promise<void> {
   const common = commonOf(input);
+  const pace = new Pace(WRITTEN_A_TURN);
   let separator = '"versions":{';
   for (const release of liveReleases(input.state)) {
     write(out, common, release, `${separator}"${release.version}":`);
     separator = ',';
+    if (pace.due(BESIDE_COST + input.manifest(release).byteLength)) await nextTurn();
   }
   out.text(separator === ',' ? '}' : '"versions":{}');
 }
@@ -121,9 +130,13 @@ function distTags({ tags }: NpmState): string {
 }
 
 /** Publish times of every version: clients enforce minimum release ages with them, and a version without one would count as old enough. */
-function times(state: NpmState): string {
+async function times(state: NpmState): Promise<string> {
+  const pace = new Pace(TIMES_A_TURN);
   let members = `{"created":${iso(state.createdAt)},"modified":${iso(state.modifiedAt)}`;
-  for (const { version, publishedAt } of liveReleases(state)) members += `,"${version}":${iso(publishedAt)}`;
+  for (const { version, publishedAt } of liveReleases(state)) {
+    members += `,"${version}":${iso(publishedAt)}`;
+    if (pace.due()) await nextTurn();
+  }
   return `${members}}`;
 }
 
@@ -150,13 +163,13 @@ function about(input: RenderInput): string {
 }
 
 /** The full packument. https://github.com/npm/registry/blob/main/docs/responses/package-metadata.md */
-export function renderFull(input: RenderInput): Uint8Array {
+export async function renderFull(input: RenderInput): Promise<Uint8Array> {
   const { name, state, rev, person, readme } = input;
   const filename = state.data.readmeFilename;
   const out = writerFor(input);
   out.text(`{"_id":${q(name.full)},"_rev":${q(rev)},"name":${q(name.full)},${about(input)}"dist-tags":${distTags(state)},`);
-  versions(out, input, longManifest);
-  out.text(`,"time":${times(state)},"maintainers":${q(state.owners.map(person))},`);
+  await versions(out, input, longManifest);
+  out.text(`,"time":${await times(state)},"maintainers":${q(state.owners.map(person))},`);
   if (readme !== undefined) out.text(`"readme":${q(readme)},`);
   if (filename !== undefined) out.text(`"readmeFilename":${q(filename)},`);
   out.text(`"users":${object(state.data.stars.map((id) => `${q(person(id).name)}:true`))},"_attachments":{}}`);
@@ -164,11 +177,13 @@ export function renderFull(input: RenderInput): Uint8Array {
 }
 
 /** The abbreviated packument: what an installation needs, and `time`. */
-export function renderAbbreviated(input: RenderInput): Uint8Array {
+export async function renderAbbreviated(input: RenderInput): Promise<Uint8Array> {
   const { name, state } = input;
   const out = writerFor(input);
-  out.text(`{"name":${q(name.full)},"modified":${iso(state.modifiedAt)},"dist-tags":${distTags(state)},"time":${times(state)},`);
-  versions(out, input, shortManifest);
+  out.text(
+    `{"name":${q(name.full)},"modified":${iso(state.modifiedAt)},"dist-tags":${distTags(state)},"time":${await times(state)},`,
+  );
+  await versions(out, input, shortManifest);
   out.text('}');
   return out.written();
 }

@@ -4,6 +4,7 @@ import { parseJsonObjectInTurns } from '../../formats/json-in-turns.js';
 import { quote } from '../../formats/quote.js';
 import { readTar, type SeenEntry, type TarEntry } from '../../formats/tar.js';
 import { concat } from '../../lib/bytes.js';
+import { MAX_NAMES } from './limits.js';
 import type { TarballFacts } from './manifest.js';
 
 /** What a tarball says of itself. */
@@ -96,7 +97,10 @@ class Inspection {
     if (!this.manifestText) throw invalid('the tarball has no package.json');
     const { readme, readmeFilename } = this;
     return {
-      manifest: await parseJsonObjectInTurns(withoutMark(this.manifestText), { what: 'package.json of the tarball' }),
+      manifest: await parseJsonObjectInTurns(withoutMark(this.manifestText), {
+        what: 'package.json of the tarball',
+        maxNames: MAX_NAMES,
+      }),
       manifestText: this.manifestText,
       fileCount: this.fileCount,
       unpackedSize: this.unpackedSize,

@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { publishChange } from '../../../ts/packages/changes.js';
+import { composeManifest } from '../../../ts/protocols/npm/manifest.js';
+import { parseName } from '../../../ts/protocols/npm/names.js';
+import { renderAbbreviated, renderFull } from '../../../ts/protocols/npm/render.js';
+import type { NpmRelease, NpmState } from '../../../ts/protocols/npm/state.js';
+import { turnsDuring } from '../../formats/turns.js';
+import { type Registry, registry } from './rig.js';
+
+const VERSIONS = 5_000;
+const name = parseName('many');
+
+const release = (at: number) => {
+  const version = `1.${at}.0`;
+  const inner = { name: 'many', version, description: 'x'.repeat(200) };
+  return publishChange('somebody', {
+    version,
+    manifest: composeManifest(name, version, inner, { manifest: inner, hasShrinkwrap: false, hasBindingGyp: false }),
+    files: [
+      {
+        name: `many-${version}.tgz`,
+        size: 1,
+        digests: { sha256: 'a'.repeat(64), sha1: 'b'.repeat(40), sha512: 'c'.repeat(128) },
+        key: `objects/npm/x/9999999999999-${at}`,
+        data: { fileCount: 1, unpackedSize: 2 },
+      },
+    ],
+    tags: { latest: version },
+  });
+};
+
+describe('R1: a package of 5,000 versions', () => {
+  let npm: Registry;
+  let state: NpmState;
+  let token: string;
+  beforeEach(async () => {
+    npm = await registry();
+    token = await npm.user('somebody-who-may', { admin: true });
+    for (let from = 0; from < VERSIONS; from += 500) {
+      const changes = Array.from({ length: 500 }, (_, at) => release(from + at));
+      state = (await npm.space.commit('many', () => ({ changes, result: undefined }))).snapshot.state;
+    }
+  });
+  afterEach(async () => {
+    expect(npm.faults).toEqual([]);
+    await npm.close();
+  });
+
+  it.each([
+    ['full', renderFull],
+    ['abbreviated', renderAbbreviated],
+  ] as const)('its %s document is written some hundred versions at a time', async (_, render) => {
+    const manifest = ({ manifest: kept }: NpmRelease): Uint8Array => (kept && 'bytes' in kept ? kept.bytes : new Uint8Array(0));
+    const person = (id: string) => ({ name: id, email: '' });
+    const input = { name, state, rev: '1-a', baseUrl: 'https://registry.example/npm', manifest, person, readme: undefined };
+    let document: Uint8Array = new Uint8Array(0);
+    const turns = await turnsDuring(async () => {
+      document = await render(input);
+    });
+    const { versions, time } = JSON.parse(Buffer.from(document).toString('utf8')) as Record<string, object>;
+    expect([Object.keys(versions ?? {}).length, Object.keys(time ?? {}).length >= VERSIONS]).toEqual([VERSIONS, true]);
+    expect(turns).toBeGreaterThanOrEqual(VERSIONS / 500);
+  });
+
+  it('all are deprecated in one change, their manifests read some hundred at a time', async () => {
+    const { json: document } = await npm.get('/many', { token });
+    for (const version of Object.values(document.versions as Record<string, { deprecated: string }>)) version.deprecated = 'old';
+    const body = JSON.stringify(document);
+    let status = 0;
+    const turns = await turnsDuring(async () => {
+      ({ status } = await npm.put('/many', body, { token }));
+    });
+    expect(status).toBe(200);
+    expect(turns).toBeGreaterThanOrEqual(VERSIONS / 256);
+    const after = (await npm.get('/many', { token })).json.versions as Record<string, { deprecated: string }>;
+    expect(Object.values(after).filter(({ deprecated }) => deprecated === 'old')).toHaveLength(VERSIONS);
+  });
+
+  it('a document that leaves out one is read some hundred versions at a time', async () => {
+    const { json: document } = await npm.get('/many', { token });
+    delete document.versions['1.7.0'];
+    const body = JSON.stringify(document);
+    let status = 0;
+    const turns = await turnsDuring(async () => {
+      ({ status } = await npm.put(`/many/-rev/${document._rev}`, body, { token }));
+    });
+    expect(status).toBe(201);
+    expect(turns).toBeGreaterThanOrEqual(VERSIONS / 256);
+    expect((await npm.get('/many/1.7.0', { token })).status).toBe(404);
+  });
+});
+
+describe('R1: documents that are large without reason', () => {
+  let npm: Registry;
+  beforeEach(async () => {
+    npm = await registry();
+    await npm.publish({ name: 'a', version: '1.0.0' });
+  });
+  afterEach(() => npm.close());
+
+  const object = (count: number, value: string): string =>
+    `{${Array.from({ length: count }, (_, at) => `"n${at}":${value}`).join(',')}}`;
+
+  it('90,000 stars are walked some thousand at a time', async () => {
+    const body = `{"_id":"a","name":"a","users":${object(90_000, 'true')}}`;
+    let answer: { status: number; text: string } = { status: 0, text: '' };
+    const turns = await turnsDuring(async () => {
+      answer = await npm.put('/a', body);
+    });
+    expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('"ok":true')]);
+    expect(turns).toBeGreaterThanOrEqual(90_000 / 2_048);
+  });
+
+  it.each([
+    [
+      'more than 10,000 dist-tags',
+      `{"_id":"a","name":"a","dist-tags":${object(10_001, '"1.0.0"')}}`,
+      400,
+      'at most 10000 dist-tags',
+    ],
+    ['more than 1 MiB of maintainers', `{"_id":"a","maintainers":[${'"ab",'.repeat(220_000)}"ab"]}`, 413, 'larger than 1048576'],
+    [
+      'a manifest of more than 50,000 names',
+      `{"_id":"a","versions":{"1.0.0":{"x":${object(50_001, '1')}}}}`,
+      413,
+      '50000 members',
+    ],
+  ])('%s are refused', async (_, body, status, message) => {
+    const answer = await npm.put('/a', body);
+    expect([answer.status, answer.text]).toEqual([status, expect.stringContaining(message)]);
+  });
+
+  it('a package.json of more than 50,000 names or 4,096 commands is refused, and nothing is kept', async () => {
+    const names = JSON.parse(object(50_001, '1')) as Record<string, unknown>;
+    expect(
+      await npm.publish({ name: 'b', version: '1.0.0' }, { inner: { name: 'b', version: '1.0.0', x: names } }),
+    ).toMatchObject({
+      status: 413,
+      text: expect.stringContaining('50000 members'),
+    });
+    const bin = JSON.parse(object(4_097, '"./a.js"')) as Record<string, unknown>;
+    expect(await npm.publish({ name: 'b', version: '1.0.0' }, { inner: { name: 'b', version: '1.0.0', bin } })).toMatchObject({
+      status: 400,
+      text: expect.stringContaining('at most 4096 commands'),
+    });
+    expect((await npm.get('/b')).status).toBe(404);
+  });
+
+  it('what nobody reads may be large: times, and a readme beside the versions', async () => {
+    const document = { time: JSON.parse(object(90_000, '"2020"')) as unknown, readme: 'x'.repeat(17 * 1024 * 1024) };
+    expect((await npm.publish({ name: 'b', version: '1.0.0' }, { document })).status).toBe(201);
+  });
+});
