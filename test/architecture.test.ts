@@ -98,6 +98,25 @@ describe('the rooms', () => {
     expect(wrong).toEqual([]);
   });
 
+  it('have browser code that imports nothing but itself, and is imported by nobody', () => {
+    const inBrowser = (file: string) => file.startsWith('server/ui/');
+    const wrong = files.flatMap((file) =>
+      importsOf(source.get(file) as string)
+        .filter((specifier) => inBrowser(file) !== (specifier.startsWith('.') && inBrowser(resolveImport(file, specifier))))
+        .map((specifier) => `${file} imports ${specifier}`),
+    );
+    expect(wrong).toEqual([]);
+    expect(files.filter(inBrowser).length).toBeGreaterThan(10);
+  });
+
+  it('have browser code that never makes markup out of text', () => {
+    const inBrowser = (file: string) => file.startsWith('server/ui/');
+    const markup =
+      /\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|srcdoc|eval|Function)\b/;
+    expect(inCode(markup, inBrowser)).toEqual([]);
+    expect(inCode(/\b(localStorage|document\.cookie|indexedDB)\b/, inBrowser)).toEqual([]);
+  });
+
   it('import no circle of files, types included only where they are types', () => {
     const values = new Map(
       files.map((file) => [

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SCRIPTS } from '../../ts/server/ui-shell.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -35,6 +36,7 @@ describe('the packed package', () => {
       'readme.md',
     ]);
     expect(packed.filter((path) => path.startsWith('dist/') && !/\.(js|d\.ts)$/.test(path))).toEqual([]);
+    expect(packed).toEqual(expect.arrayContaining(SCRIPTS.map((name) => `dist/server/ui/${name}`)));
     const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     const installed = JSON.parse(readFileSync(join(project, 'node_modules', 'entrepot', 'package.json'), 'utf8'));
     expect(installed.dependencies).toEqual(dependencies);

@@ -193,6 +193,10 @@ describe('what the page does', () => {
     tab.submit('dialog form');
     await tab.sees('Deleted v1 of team/app in oci.');
     expect(tab.all('tbody tr')).toHaveLength(1);
+    tab.press(`Delete ${digest}`);
+    tab.type('typed', digest.slice('sha256:'.length).slice(0, 12));
+    tab.submit('dialog form');
+    await tab.sees(`Deleted ${digest} of team/app in oci.`);
   });
 
   it('asks for a one-time password where the user has turned them on', async () => {

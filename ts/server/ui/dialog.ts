@@ -21,7 +21,7 @@ interface Confirmation {
 }
 
 function confirmation({ h }: Scene, typed: string): Confirmation {
-  const input = h('input', { id: 'typed', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false' });
+  const input = h('input', { id: 'typed', autofocus: true, autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false' });
   const label = h('label', { for: 'typed' }, 'Type ', h('code', {}, typed), ' to go on');
   return { field: h('p', {}, label, input), input };
 }

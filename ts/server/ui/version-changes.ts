@@ -56,15 +56,22 @@ export function restoreVersion(scene: Scene, place: PackagePlace, version: strin
   });
 }
 
+/** Nobody types a whole digest. */
+const shortOf = (version: string): string => /^[a-z0-9+._-]+:([0-9a-f]{12})[0-9a-f]{20,}$/i.exec(version)?.[1] ?? version;
+
 /** Deletes a version, once its name has been typed. */
 export function deleteVersion(scene: Scene, place: PackagePlace, version: string): void {
   const { api, say, refresh } = scene;
   const { field, query } = purgeField(scene);
   ask(scene, {
     title: `Delete ${of(place, version)}`,
-    explanation: ['This cannot be undone. Where the protocol says so, the version can never be published again.'],
+    explanation: [
+      version.includes(':')
+        ? 'This cannot be undone. All tags that name it go with it.'
+        : 'This cannot be undone. Where the protocol says so, the version can never be published again.',
+    ],
     fields: [field],
-    typed: version,
+    typed: shortOf(version),
     action: 'Delete',
     async run() {
       await api.ask('DELETE', versionPath(place, version), { query: query() });

@@ -78,7 +78,7 @@ function row(
     h('th', { scope: 'row' }, ...label(scene, version, digests)),
     cell(h, 'Tags', ...tags.map((tag) => h('span', { class: 'tag' }, tag))),
     cell(h, 'Published', time(h, version.publishedAt), ' by ', user(version.publishedBy)),
-    cell(h, 'Size', size(h, version.size)),
+    cell(h, 'Size', size(h, version.size), digests.size > 0 && ' (manifest)'),
     cell(h, 'State', ...state(scene, version)),
     cell(h, 'Actions', h('span', { class: 'line' }, ...actions(scene, place, found, version))),
   );
