@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { elementsOf } from '../../../ts/server/ui/elements.js';
 import { logIn, openTab, type Served, served, type Tab } from './rig.js';
 
 const MARKUP = '<img src=x onerror="alert(1)"><script>alert(2)</script>';
@@ -74,6 +75,25 @@ describe('names and texts of strangers', () => {
       await tab.sees('alert(1)');
       mustBeOurs(tab);
     }
+  });
+
+  it('cannot become an address or a listener, whatever page forgets to look at it', async () => {
+    const { window } = await openTab(house.url);
+    const h = elementsOf(window.document as unknown as Document);
+    for (const href of [
+      'javascript:alert(1)',
+      ' javascript:alert(1)',
+      'JaVaScRiPt:alert(1)',
+      'data:text/html,x',
+      '//evil.example',
+      '/-/api',
+      'vbscript:x',
+    ])
+      expect(h('a', { href }).hasAttribute('href')).toBe(false);
+    for (const href of ['#/tokens', 'https://sound.example/', 'HTTP://sound.example/'])
+      expect(h('a', { href }).getAttribute('href')).toBe(href);
+    for (const name of ['onclick', 'OnClick', 'style', 'src', 'srcdoc'])
+      expect(() => h('a', { [name]: 'alert(1)' })).toThrow(TypeError);
   });
 
   it('would be seen: the same page with a script in it is found out', async () => {

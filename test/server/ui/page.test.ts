@@ -87,4 +87,66 @@ describe('the web page', () => {
       await tab.sees(words);
     }
   });
+
+  it('shows the page that the reader went to last, whatever comes late', async () => {
+    const tab = await openTab(house.url);
+    await logIn(tab, admin);
+    await tab.sees('Point the client here');
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    tab.onWay = async (url) => (url.includes('/packages/sound') ? held : undefined);
+    tab.open('#/repositories/npm/sound');
+    await tab.waits(() => tab.sent.some(({ url }) => url.includes('/packages/sound')), 'the slow request');
+    tab.open('#/tokens');
+    await tab.sees('A new token');
+    release();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(tab.all('h1').map((heading) => heading.textContent)).toEqual(['Tokens']);
+    expect(tab.text()).not.toContain('Makes a sound');
+  });
+
+  it('says that the registry cannot be reached, and tries again', async () => {
+    const tab = await openTab(house.url, '#/repositories/npm');
+    await logIn(tab, admin);
+    await tab.sees('sound');
+    tab.onWay = () => Promise.reject(new TypeError('fetch failed'));
+    tab.open('#/repositories/npm/sound');
+    await tab.sees('The registry cannot be reached');
+    expect(tab.window.sessionStorage.length).toBe(1);
+    tab.onWay = async () => undefined;
+    tab.press('Try again');
+    await tab.sees('Makes a sound');
+  });
+
+  it('works where the browser lets pages keep nothing, until the page is left', async () => {
+    const tab = await openTab(house.url);
+    Object.defineProperty(tab.window, 'sessionStorage', {
+      get: () => {
+        throw new Error('denied');
+      },
+    });
+    await logIn(tab, admin);
+    await tab.sees('Point the client here');
+    tab.press('Log out');
+    await tab.sees('The token is kept in this tab');
+    expect(tab.sent.at(-1)).toMatchObject({ authorization: undefined });
+  });
+
+  it('copies a line, and where it may not, selects it for the reader', async () => {
+    const tab = await openTab(house.url);
+    await logIn(tab, admin);
+    await tab.sees('Point the client here');
+    const copied: string[] = [];
+    const clipboard = { writeText: async (text: string) => void copied.push(text) };
+    Object.defineProperty(tab.window.navigator, 'clipboard', { value: clipboard, configurable: true });
+    tab.press('Copy the set-up line of npm');
+    await tab.sees('Copied');
+    expect(copied).toEqual([`npm config set registry=${house.url}/npm/ ${house.url.slice(5)}/npm/:_authToken=$ENTREPOT_TOKEN`]);
+    Object.defineProperty(tab.window.navigator, 'clipboard', { value: undefined, configurable: true });
+    tab.press('Copy the set-up line of oci');
+    await tab.sees('Press Ctrl+C');
+    expect(tab.window.getSelection()?.toString()).toContain('docker login');
+  });
 });

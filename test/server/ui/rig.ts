@@ -130,6 +130,8 @@ export interface Sent {
 export interface Tab {
   readonly window: Window;
   readonly sent: readonly Sent[];
+  /** What happens to a request on its way: it may wait, or throw as `fetch` does where there is no way. */
+  onWay: (url: string) => Promise<void>;
   /** All that the page shows. */
   text(): string;
   /** Waits for a text to be shown. */
@@ -166,10 +168,10 @@ export async function openTab(base: string, hash = ''): Promise<Tab> {
       url: String(input),
       authorization: headers.get('authorization') ?? undefined,
     });
+    await tab.onWay(String(input));
     return fetch(input, init);
   };
   Object.assign(window, { fetch: send, AbortController });
-  await start(window as unknown as Browser);
   const all = (selector: string): HTMLElement[] => [...(document as unknown as Document).querySelectorAll<HTMLElement>(selector)];
   const text = (): string => document.body.textContent ?? '';
   const waits: Tab['waits'] = async (look, what) => {
@@ -184,9 +186,10 @@ export async function openTab(base: string, hash = ''): Promise<Tab> {
     if (!found) throw new Error(`no ${selector} says ${wanted}: ${text()}`);
     return found;
   };
-  return {
+  const tab: Tab = {
     window,
     sent,
+    onWay: async () => undefined,
     text,
     all,
     find,
@@ -208,6 +211,8 @@ export async function openTab(base: string, hash = ''): Promise<Tab> {
       window.location.hash = to;
     },
   };
+  await start(window as unknown as Browser);
+  return tab;
 }
 
 /** Types a token into the form and waits until it was taken. */
