@@ -23,6 +23,8 @@ type SessionCall<B> = Call<{ readonly name: string; readonly id: string }, B, Oc
 /** Bytes that a blob may have. */
 export const MAX_BLOB = 2 ** 40;
 
+const REFUSED: ReadonlySet<string> = new Set(['forbidden', 'unauthenticated']);
+
 const received = (call: Place, name: string, digest: string): Reply =>
   empty(201, { Location: blobPath(call, name, digest), 'Docker-Content-Digest': digest });
 
@@ -120,8 +122,8 @@ export class Uploads {
     const digests = await this.proved(call, session, state, digest);
     const object = await this.joined(call, session, state, digests);
     await this.commit(call.package, digest, object, actorOf(call)).catch(async (error: unknown) => {
-      // refused for good: nobody will finish this one
-      if (error instanceof RegistryError && error.kind === 'forbidden') await this.over(call.package, session, state);
+      // refused for good, and the bytes are gone with it: nobody will finish this one
+      if (error instanceof RegistryError && REFUSED.has(error.kind)) await this.over(call.package, session, state);
       throw error;
     });
     await this.over(call.package, session, state);
