@@ -18,17 +18,18 @@ export class NextFlight<T> {
 
   private async begin(): Promise<T> {
     // always at least one turn, so that callers of the same moment share
-    await (this.running ?? Promise.resolve()).catch(() => undefined);
+    await this.running;
     this.next = undefined;
     const run = this.work();
-    this.running = run;
-    try {
-      return await run;
-    } finally {
-      if (this.running === run) this.running = undefined;
-    }
+    const running = run.then(settled, settled);
+    this.running = running;
+    await running;
+    if (this.running === running) this.running = undefined;
+    return run;
   }
 }
+
+const settled = (): void => undefined;
 
 /** The promise, unless the signal is aborted first; the work behind it goes on for others. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.js';
+import { deadline } from '../lib/deadlines.js';
 import { isPreparing, isSynchronous, type PreparingDriver, type StorageDriver } from './driver.js';
 import { StorageError, type StorageErrorKind } from './storage-error.js';
 
@@ -7,33 +8,48 @@ import { StorageError, type StorageErrorKind } from './storage-error.js';
  * A write that is cut off is `unknown`: it may have been applied.
  */
 export function withTimeLimit(driver: StorageDriver, clock: Clock, milliseconds: number): StorageDriver {
-  const limited: Limited = (kind, outer, call) => {
-    const limit = new AbortController();
-    return new Promise((resolve, reject) => {
-      const stop = () => limit.abort(outer?.reason);
-      const timer = clock.after(milliseconds, () => {
+  const limited: Limited = (kind, outer, call) =>
+    new Promise((resolve, reject) => {
+      let limit: AbortController | undefined;
+      const stop = () => limit?.abort(outer?.reason);
+      const signal = () => {
+        limit = new AbortController();
+        if (outer?.aborted) stop();
+        else outer?.addEventListener('abort', stop, { once: true });
+        return limit.signal;
+      };
+      const timer = deadline(clock, milliseconds, () => {
         const late = new StorageError(kind, 'the store did not answer in time');
-        limit.abort(late);
+        limit?.abort(late);
         reject(late);
       });
-      if (outer?.aborted) stop();
-      else outer?.addEventListener('abort', stop, { once: true });
-      call(limit.signal)
-        .then(resolve, reject)
-        .finally(() => {
-          timer.cancel();
-          outer?.removeEventListener('abort', stop);
-        });
+      const done = () => {
+        timer.cancel();
+        outer?.removeEventListener('abort', stop);
+      };
+      call(signal).then(
+        (result) => {
+          done();
+          resolve(result);
+        },
+        (error: unknown) => {
+          done();
+          reject(error);
+        },
+      );
     });
-  };
   const wrapped: StorageDriver = {
     name: driver.name,
-    stat: (key, options) => limited('unavailable', options?.signal, (signal) => driver.stat(key, { ...options, signal })),
-    read: (key, options) => limited('unavailable', options?.signal, (signal) => driver.read(key, { ...options, signal })),
+    stat: (key, options) =>
+      limited('unavailable', options?.signal, (signal) => driver.stat(key, { ...options, signal: signal() })),
+    read: (key, options) =>
+      limited('unavailable', options?.signal, (signal) => driver.read(key, { ...options, signal: signal() })),
     write: (key, body, options) =>
-      limited('unknown', options?.signal, (signal) => driver.write(key, body, { ...options, signal })),
-    delete: (keys, options) => limited('unknown', options?.signal, (signal) => driver.delete(keys, { ...options, signal })),
-    list: (prefix, options) => limited('unavailable', options?.signal, (signal) => driver.list(prefix, { ...options, signal })),
+      limited('unknown', options?.signal, (signal) => driver.write(key, body, { ...options, signal: signal() })),
+    delete: (keys, options) =>
+      limited('unknown', options?.signal, (signal) => driver.delete(keys, { ...options, signal: signal() })),
+    list: (prefix, options) =>
+      limited('unavailable', options?.signal, (signal) => driver.list(prefix, { ...options, signal: signal() })),
   };
   if (isPreparing(driver)) Object.assign(wrapped, { prepare: preparing(driver, limited) });
   if (isSynchronous(driver)) {
@@ -47,14 +63,16 @@ export function withTimeLimit(driver: StorageDriver, clock: Clock, milliseconds:
 type Limited = <T>(
   kind: StorageErrorKind,
   outer: AbortSignal | undefined,
-  call: (signal: AbortSignal) => Promise<T>,
+  /** A signal is made for who asks: it is dear. */
+  call: (signal: () => AbortSignal) => Promise<T>,
 ) => Promise<T>;
 
 /** A limit on the taking over, and another one on the rest: what lies between is the caller's own time. */
 const preparing =
   (driver: PreparingDriver, limited: Limited): PreparingDriver['prepare'] =>
   async (key, body, options) => {
-    const prepared = await limited('unavailable', options?.signal, async (signal) => {
+    const prepared = await limited('unavailable', options?.signal, async (made) => {
+      const signal = made();
       const taken = await driver.prepare(key, body, { ...options, signal });
       // too late: nobody is there any more who would
       if (signal.aborted) await taken.discard();

@@ -1,6 +1,6 @@
-import { closeSync, fstatSync, fsync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, fsync, mkdirSync, openSync, type Stats, statSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, sep } from 'node:path';
 import { promisify } from 'node:util';
 import type { Random } from '../../lib/clock.js';
 import { randomId } from '../../lib/ids.js';
@@ -29,7 +29,7 @@ export class Folders {
   }
 
   path(folder: string): string {
-    return folder === '' ? this.root : join(this.root, folder);
+    return folder === '' ? this.root : this.root + sep + folder;
   }
 
   /** Makes a folder and those above it. Another process may remove any of them meanwhile. */
@@ -61,12 +61,17 @@ export class Folders {
 
   /** The same for work that is done at once; tells whether the folder had to be made. */
   withinNow<T>(folder: string, work: () => T): { readonly result: T; readonly made: boolean } {
+    const path = this.path(folder);
+    // looked for where nothing is known of it: told by an error of the work, its absence would cost twenty times as much
+    let made = !this.settled.has(path) && !existsSync(path);
+    if (made) this.make(folder);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return { result: work(), made: attempt > 1 };
+        return { result: work(), made };
       } catch (error) {
         if (codeOf(error) !== 'ENOENT' || attempt === ATTEMPTS) throw error;
         this.make(folder);
+        made = true;
       }
     }
   }
@@ -74,14 +79,9 @@ export class Folders {
   /** The folder's own place on stable storage, with all above it: what `sync` would otherwise have to wait for beside the folder's entries. */
   async place(folder: string): Promise<void> {
     const path = this.path(folder);
-    const handle = open(path);
-    if (handle === undefined) return;
-    let mark: string;
-    try {
-      mark = markOf(handle);
-    } finally {
-      closeSync(handle);
-    }
+    const stats = statSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return;
+    const mark = markOf(stats);
     if (this.settled.get(path) === mark) return;
     await this.syncAbove(folder);
     this.remember(path, mark);
@@ -117,7 +117,7 @@ export class Folders {
     const handle = open(path);
     if (handle === undefined) return;
     try {
-      const mark = markOf(handle);
+      const mark = markOf(fstatSync(handle));
       if (this.settled.get(path) === mark) return await syncHandle(handle);
       // Both are waited for whatever happens: the handle is closed behind them.
       const [own, above] = await Promise.allSettled([syncHandle(handle), this.syncAbove(folder)]);
@@ -155,11 +155,8 @@ export function parentOf(key: string): string {
 export const TEMPORARY_MARK = '#';
 export const temporaryName = (random: Random): string => `${TEMPORARY_MARK}${randomId(random)}`;
 
-/** Of an open folder: another one than of a folder that is made anew at the same path. */
-function markOf(handle: number): string {
-  const { dev, ino, birthtimeMs } = fstatSync(handle);
-  return `${dev} ${ino} ${birthtimeMs}`;
-}
+/** Of a folder: another one than of a folder that is made anew at the same path. */
+const markOf = ({ dev, ino, birthtimeMs }: Stats): string => `${dev} ${ino} ${birthtimeMs}`;
 
 /** Undefined when the folder is gone: then nothing in it is left to sync. */
 function open(path: string): number | undefined {

@@ -1,6 +1,6 @@
 import { constants, openSync, writeSync, writev, writevSync } from 'node:fs';
 import { copyFile, link, open, rename, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { sep } from 'node:path';
 import { promisify } from 'node:util';
 import type { Random } from '../../lib/clock.js';
 import { PieceSize } from '../../lib/piece-size.js';
@@ -17,6 +17,7 @@ const BATCH_CHUNKS = 512;
 /** Bytes that go into the system's memory sooner than a thread would have taken them over. */
 const AT_ONCE_BYTES = 64 * 1_024;
 const writevOf = promisify(writev);
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 
 /**
  * Writes files that appear whole or not at all. The bytes go to a temporary file in the same folder, so that it is on the same mount and keeps the
@@ -39,12 +40,10 @@ export class FileWriter {
 
   /** Takes the body into a temporary file, whose sync has begun when this resolves. */
   async prepare(job: WriteJob, body: WriteBody): Promise<PreparedWrite> {
+    if (body instanceof Uint8Array && body.byteLength <= AT_ONCE_BYTES) return this.prepareSmall(job, body);
     const source = new BodySource(body, job.signal);
     try {
-      // Saves the losers of a race a file and an fsync; whoever passes is judged by `link`.
-      if (job.ifAbsent && this.exists(job.key)) return TAKEN;
-      if (body instanceof Uint8Array && body.byteLength <= AT_ONCE_BYTES)
-        return await this.begin(job, (file) => writeAtOnce(file, body));
+      if (this.isTaken(job)) return TAKEN;
       return await this.begin(job, (file) => fill(file, source));
     } catch (error) {
       source.close(error);
@@ -82,20 +81,34 @@ export class FileWriter {
       try {
         await link(source, temporary);
       } catch (error) {
-        if (!this.exists(from)) throw new SourceGone();
+        if (!isFileSync(source)) throw new SourceGone();
         if (codeOf(error) === 'ENOENT') throw error;
         await copyFile(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       }
     });
   }
 
+  private async prepareSmall(job: WriteJob, bytes: Uint8Array): Promise<PreparedWrite> {
+    try {
+      return this.isTaken(job) ? TAKEN : await this.begin(job, (file) => writeAtOnce(file, bytes));
+    } catch (error) {
+      throw toStorageError(error, `write ${job.key}`);
+    }
+  }
+
+  /** Saves the losers of a race a file and an fsync; whoever passes is judged by `link`. */
+  private isTaken({ ifAbsent, key }: WriteJob): boolean {
+    return ifAbsent && isFileSync(this.folders.path(key));
+  }
+
   private async begin(job: WriteJob, fill: (file: OpenFile) => void | Promise<void>): Promise<PreparedWrite> {
     const { folders } = this;
     const temporary = this.temporary(job.key);
-    const { result: handle, made } = folders.withinNow(parentOf(job.key), () => openSync(temporary, 'wx'));
+    const { result: handle, made } = folders.withinNow(parentOf(job.key), () => openSync(temporary, NEW_FILE));
     const file = new OpenFile(handle);
     try {
-      await fill(file);
+      const filling = fill(file);
+      if (filling) await filling;
       // A network file system may tell only at the close that it has no room.
       if (!job.durable) file.close();
     } catch (error) {
@@ -107,12 +120,8 @@ export class FileWriter {
     return new PreparedFile({ job, folders, temporary, file, made });
   }
 
-  private exists(key: string): boolean {
-    return isFileSync(this.folders.path(key));
-  }
-
   private temporary(key: string): string {
-    return join(this.folders.path(parentOf(key)), temporaryName(this.random));
+    return this.folders.path(parentOf(key)) + sep + temporaryName(this.random);
   }
 }
 
