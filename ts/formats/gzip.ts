@@ -64,7 +64,7 @@ class Input {
       return false;
     }
     // a copy: the next piece may come in the same memory
-    this.rest = Uint8Array.from(first);
+    this.rest = first.slice();
     for (;;) {
       const { done, value } = await this.source.next();
       this.ended = done ?? false;
@@ -86,11 +86,18 @@ class Input {
     this.rest = piece;
   }
 
-  async byte(): Promise<number> {
-    const piece = await this.piece();
-    if (!piece) throw invalid(`${this.what} is cut off`);
-    this.putBack(piece.subarray(1));
-    return piece[0] as number;
+  /** Hands over byte by byte to whoever parses, until that has what it wants. */
+  async parsed(parser: Parser): Promise<void> {
+    parser.next(0);
+    for (;;) {
+      const piece = await this.piece();
+      if (!piece) throw invalid(`${this.what} is cut off`);
+      for (let at = 0; at < piece.byteLength; ) {
+        if (!parser.next(piece[at++] as number).done) continue;
+        this.putBack(piece.subarray(at));
+        return;
+      }
+    }
   }
 
   /** Not awaited: a source that is still waiting for its next piece answers only after that piece. */
@@ -99,27 +106,30 @@ class Input {
   }
 }
 
+/** Is given the next byte each time it yields. */
+type Parser = Generator<undefined, void, number>;
+
 /** RFC 1952 §2.3. */
-async function readHeader(input: Input, what: string): Promise<void> {
+function* headerParser(what: string): Parser {
   const seen: number[] = [];
-  const byte = async (): Promise<number> => {
+  function* byte(): Generator<undefined, number, number> {
     if (seen.length === MAX_HEADER) throw invalid(`${what} has a header of more than ${MAX_HEADER} bytes`);
-    const value = await input.byte();
+    const value = yield;
     seen.push(value);
     return value;
-  };
-  const skip = async (count: number): Promise<void> => {
-    for (let left = count; left > 0; left--) await byte();
-  };
-  for (const expected of MAGIC) if ((await byte()) !== expected) throw invalid(`${what} is not gzip`);
-  const flags = await byte();
+  }
+  function* skip(count: number): Parser {
+    for (let left = count; left > 0; left--) yield* byte();
+  }
+  for (const expected of MAGIC) if ((yield* byte()) !== expected) throw invalid(`${what} is not gzip`);
+  const flags = yield* byte();
   if (flags & FLAG.reserved) throw invalid(`${what} has an unknown gzip flag`);
-  await skip(6);
-  if (flags & FLAG.extra) await skip((await byte()) + 256 * (await byte()));
-  for (const flag of [FLAG.name, FLAG.comment]) if (flags & flag) while ((await byte()) !== 0);
+  yield* skip(6);
+  if (flags & FLAG.extra) yield* skip((yield* byte()) + 256 * (yield* byte()));
+  for (const flag of [FLAG.name, FLAG.comment]) if (flags & flag) while ((yield* byte()) !== 0);
   if (!(flags & FLAG.headerCrc)) return;
   const expected = crc32(Uint8Array.from(seen)) & 0xffff;
-  if ((await byte()) + 256 * (await byte()) !== expected) throw invalid(`${what} has a damaged gzip header`);
+  if ((yield* byte()) + 256 * (yield* byte()) !== expected) throw invalid(`${what} has a damaged gzip header`);
 }
 
 /** A deflate stream at the front of `input`; what follows it stays there. */
@@ -216,15 +226,20 @@ interface Whole {
   readonly engine: { readonly bytesWritten: number };
 }
 
-/** RFC 1952 §2.3.1, and nothing behind it. */
-async function readTrailer(input: Input, what: string, crc: number, size: number): Promise<void> {
-  const number = async (): Promise<number> => {
+/** RFC 1952 §2.3.1. */
+function* trailerParser(what: string, crc: number, size: number): Parser {
+  function* number(): Generator<undefined, number, number> {
     let value = 0;
-    for (let at = 0; at < 4; at++) value += (await input.byte()) * 256 ** at;
+    for (let at = 0; at < 4; at++) value += (yield) * 256 ** at;
     return value;
-  };
-  if ((await number()) !== crc) throw invalid(`${what} is damaged: its checksum is wrong`);
-  if ((await number()) !== size % 2 ** 32) throw invalid(`${what} is damaged: its length is wrong`);
+  }
+  if ((yield* number()) !== crc) throw invalid(`${what} is damaged: its checksum is wrong`);
+  if ((yield* number()) !== size % 2 ** 32) throw invalid(`${what} is damaged: its length is wrong`);
+}
+
+/** The trailer, and nothing behind it. */
+async function readTrailer(input: Input, what: string, crc: number, size: number): Promise<void> {
+  await input.parsed(trailerParser(what, crc, size));
   if (await input.piece()) throw invalid(`${what} has bytes behind its end`);
 }
 
@@ -238,7 +253,7 @@ export async function* gunzip(source: AsyncIterable<Uint8Array>, limits: GunzipL
   const input = new Input(source, what);
   try {
     const isSmall = Math.min(maxBytes, ratioFrom) >= SMALL_DECODED && (await input.isWhole(SMALL));
-    await readHeader(input, what);
+    await input.parsed(headerParser(what));
     const small = isSmall ? inflateAtOnce(input, what) : undefined;
     if (small) {
       if (small.byteLength > 0) yield small;

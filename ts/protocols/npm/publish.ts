@@ -3,6 +3,7 @@ import type { Reply } from '../../http/reply.js';
 import type { RequestBody } from '../../http/route.js';
 import { utf8 } from '../../lib/bytes.js';
 import { fanOut } from '../../lib/fan-out.js';
+import { gathered, only } from '../../lib/gathered.js';
 import type { Json } from '../../lib/json.js';
 import type { NewChange } from '../../log/schema.js';
 import { MANIFEST_INLINE_MAX, type NewFile, publishChange, statusChange, visibilityChange } from '../../packages/changes.js';
@@ -31,26 +32,38 @@ const MAX_README = 64 * 1024;
 /** A bundle has at most 4 MiB, and our own word for it a few thousand bytes. */
 const MAX_ATTESTATIONS = 5 * MiB;
 
+/** Bytes of a tarball that is not worth two readers at a time. */
+const LITTLE_TARBALL = 64 * 1024;
+
 /** A tarball on stable storage, and what it says. */
 export interface Received {
   readonly object: UploadedObject;
   readonly inspected: Inspected;
 }
 
-/** Stores a tarball while its package.json is read from the same pass. The last byte is not written before the tarball is known to be good. */
+/**
+ * Stores a tarball while its package.json is read from the same pass. The last byte is not written before the tarball is known to be good; a little one is
+ * looked at first.
+ */
 export async function receiveTarball(handle: Handle, bytes: AsyncIterable<Uint8Array>): Promise<Received> {
+  const how = { digests: ['sha512', 'sha1'], max: MAX_TARBALL, later: true } as const;
+  const begun = await gathered(bytes, LITTLE_TARBALL);
+  if (begun instanceof Uint8Array) {
+    const inspected = await inspectTarball(only(begun));
+    return { object: await handle.upload('create', begun, how), inspected };
+  }
   let inspection: Promise<Inspected> | undefined;
   async function* judged(branch: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     yield* branch;
     await inspection;
   }
   const [inspected, object] = await fanOut<[Inspected, UploadedObject]>(
-    bytes,
+    begun,
     (branch) => {
       inspection = inspectTarball(branch);
       return inspection;
     },
-    (branch) => handle.upload('create', judged(branch), { digests: ['sha512', 'sha1'], max: MAX_TARBALL, later: true }),
+    (branch) => handle.upload('create', judged(branch), how),
   );
   return { object, inspected };
 }
