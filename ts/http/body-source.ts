@@ -48,8 +48,59 @@ export function bodyFacts(headers: HeaderBag, codings: readonly 'gzip'[]): BodyF
 
 function nodeIterator(stream: Readable): AsyncIterator<Uint8Array | string> {
   if (stream.readableDidRead || stream.destroyed) throw bodyTaken();
-  // Destroying an incoming request closes its socket, and with it the way for our answer.
-  return stream.iterator({ destroyOnReturn: !('httpVersion' in stream) });
+  return new ReadableChunks(stream);
+}
+
+const DONE = { done: true, value: undefined } as const;
+
+/** A Node stream's chunks. Its own iterator watches over more than a body needs: a small upload would pay for it as much as for all of its reading. */
+class ReadableChunks implements AsyncIterator<Uint8Array | string> {
+  private readonly stream: Readable;
+  private failure: { readonly cause: unknown } | undefined;
+  private wake: (() => void) | undefined;
+  private left = false;
+
+  constructor(stream: Readable) {
+    this.stream = stream;
+    stream.on('readable', this.moved).on('end', this.moved).on('close', this.moved).on('error', this.failed);
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array | string, undefined>> {
+    const { stream } = this;
+    while (!this.left) {
+      if (this.failure) throw this.failure.cause;
+      const chunk: Uint8Array | string | null = stream.destroyed ? null : stream.read();
+      if (chunk !== null) return { done: false, value: chunk };
+      if (stream.readableEnded) this.leave();
+      else if (stream.destroyed) throw stream.errored ?? new Error('the stream was closed before its end');
+      else await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+    return DONE;
+  }
+
+  /** Destroying an incoming request closes its socket, and with it the way for our answer. */
+  async return(): Promise<IteratorResult<Uint8Array | string, undefined>> {
+    this.leave();
+    if (!('httpVersion' in this.stream)) this.stream.destroy();
+    return DONE;
+  }
+
+  /** The listener for errors stays: a connection that breaks later must not end the process. */
+  private leave(): void {
+    this.left = true;
+    this.stream.off('readable', this.moved).off('end', this.moved).off('close', this.moved);
+    this.moved();
+  }
+
+  private readonly moved = (): void => {
+    this.wake?.();
+    this.wake = undefined;
+  };
+
+  private readonly failed = (cause: unknown): void => {
+    this.failure = { cause };
+    this.moved();
+  };
 }
 
 function webIterator(stream: ReadableStream<Uint8Array>): AsyncIterator<Uint8Array> {

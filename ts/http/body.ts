@@ -81,7 +81,13 @@ export class IncomingBody implements RequestBody {
     return this.facts.declared - this.seen;
   }
 
-  async *stream(): AsyncGenerator<Uint8Array> {
+  /** Each layer around a body is paid for with every chunk: bytes that come as they are have none. */
+  stream(): AsyncGenerator<Uint8Array> {
+    const { source, facts } = this;
+    return source.kind === 'stream' && !facts.gzip ? this.received(source) : this.bounded();
+  }
+
+  private async *bounded(): AsyncGenerator<Uint8Array> {
     let size = 0;
     for await (const chunk of this.decoded()) {
       size += chunk.byteLength;
@@ -105,8 +111,7 @@ export class IncomingBody implements RequestBody {
   async expectNone(): Promise<void> {
     if (this.source.kind === 'none') return;
     if (this.source.kind === 'stream') {
-      for await (const chunk of this.received(this.source))
-        if (chunk.byteLength > 0) throw invalid('this endpoint takes no body');
+      for await (const _ of this.received(this.source)) throw invalid('this endpoint takes no body');
       return;
     }
     throw invalid('this endpoint takes no body');
@@ -159,7 +164,7 @@ export class IncomingBody implements RequestBody {
         onProgress();
         if (chunk === undefined) break;
         this.count(chunk.byteLength);
-        yield chunk;
+        if (chunk.byteLength > 0) yield chunk;
       }
       this.finish();
     } finally {
