@@ -174,7 +174,7 @@ export class Generator {
 
   async checkpoint(schema, snapshot, keyOf) {
     const driver = { name: 'generator', write: async (key, bytes) => this.write(key, bytes) && 'written' };
-    await new this.lib.Checkpoints(driver, schema, keyOf).write(snapshot, this.lib.NO_CHECKPOINT);
+    await new this.lib.Checkpoints(this.lib.systemRuntime.clock, driver, schema, keyOf).write(snapshot, this.lib.NO_CHECKPOINT);
   }
 
   /** The feed with all packages, and its checkpoint. */

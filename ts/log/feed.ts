@@ -53,7 +53,7 @@ class StoredItem implements FeedItem {
   private readonly length: number;
   private parsed: Json | undefined;
 
-  constructor([key, identity, to, length]: Row, summaries: Summaries, from: number) {
+  constructor(key: string, identity: string, to: number, summaries: Summaries, from: number, length: number) {
     this.key = key;
     this.identity = identity;
     this.to = to;
@@ -84,24 +84,31 @@ export const isThere = (item: FeedItem): boolean => item instanceof StoredItem |
 const rawSummary = (item: FeedItem): Uint8Array | undefined =>
   item instanceof StoredItem ? item.raw : item.summary === undefined ? undefined : utf8(JSON.stringify(item.summary));
 
-/** `length`: bytes of the summary behind the rows; -1: the package does not exist. */
-type Row = readonly [key: string, identity: string, to: number, length: number];
-/** Rows are parsed this many at a time: not one by one, and not all as one text beside their items. */
-const ROWS_IN_A_LINE = 500;
+/**
+ * Packages, with a column for each of what is known of them: as many rows take twice as long to parse. A length is that of the summary behind all lines; -1:
+ * the package does not exist.
+ */
+type Columns = readonly [keys: string[], identities: string[], positions: number[], lengths: number[]];
+/** Packages in a line: they are parsed neither one by one, nor all as one text beside their items. */
+const IN_A_LINE = 500;
 
-/** Lines of rows, an empty line, then the summaries one behind the other. */
+/** Lines of columns, an empty line, then the summaries one behind the other. */
 function* encodeItems({ items }: FeedState): Sliced<Uint8Array> {
   const lines: Uint8Array[] = [];
   const summaries: Uint8Array[] = [];
-  let rows: Row[] = [];
+  let columns: Columns = [[], [], [], []];
   const close = () => {
-    if (rows.length > 0) lines.push(utf8(`${JSON.stringify(rows)}\n`));
-    rows = [];
+    if (columns[0].length > 0) lines.push(utf8(`${JSON.stringify(columns)}\n`));
+    columns = [[], [], [], []];
   };
   for (const item of items.values()) {
     const raw = rawSummary(item);
     if (raw) summaries.push(raw);
-    if (rows.push([item.key, item.identity, item.to, raw?.byteLength ?? -1]) < ROWS_IN_A_LINE) continue;
+    const [keys, identities, positions, lengths] = columns;
+    keys.push(item.key);
+    identities.push(item.identity);
+    positions.push(item.to);
+    if (lengths.push(raw?.byteLength ?? -1) < IN_A_LINE) continue;
     close();
     yield;
   }
@@ -109,13 +116,13 @@ function* encodeItems({ items }: FeedState): Sliced<Uint8Array> {
   return yield* joined([...lines, utf8('\n'), ...summaries]);
 }
 
-/** Hands over row by row; answers where the summaries begin. */
-function* eachRow(bytes: Uint8Array, take: (row: Row) => void): Sliced<number> {
+/** Hands over line by line; answers where the summaries begin. */
+function* eachLine(bytes: Uint8Array, take: (columns: Columns) => void): Sliced<number> {
   for (let start = 0; ; ) {
     const end = bytes.indexOf(10, start);
     if (end < 0) throw new RangeError('a feed state that is cut off');
     if (end === start) return end + 1;
-    for (const row of JSON.parse(text(bytes.subarray(start, end))) as Row[]) take(row);
+    take(JSON.parse(text(bytes.subarray(start, end))) as Columns);
     start = end + 1;
     yield;
   }
@@ -127,12 +134,18 @@ function* decodeItems(bytes: Uint8Array): Sliced<FeedState> {
   const summaries: Summaries = { bytes };
   let at = 0;
   let total = 0;
-  const begin = yield* eachRow(bytes, (row) => {
-    const [key, identity, to, length] = row;
-    const item = length < 0 ? { key, identity, to, summary: undefined } : new StoredItem(row, summaries, at);
-    at += Math.max(0, length);
-    total += weight(item);
-    items.set(key, item);
+  const begin = yield* eachLine(bytes, ([keys, identities, positions, lengths]) => {
+    let row = 0;
+    for (const key of keys) {
+      const identity = identities[row] ?? '';
+      const to = positions[row] ?? 0;
+      const length = lengths[row++] ?? -1;
+      const item =
+        length < 0 ? { key, identity, to, summary: undefined } : new StoredItem(key, identity, to, summaries, at, length);
+      at += Math.max(0, length);
+      total += weight(item);
+      items.set(key, item);
+    }
   });
   summaries.bytes = bytes.subarray(begin);
   if (at !== summaries.bytes.byteLength) throw new RangeError('a feed state with bytes missing or left over');
@@ -140,7 +153,7 @@ function* decodeItems(bytes: Uint8Array): Sliced<FeedState> {
 }
 
 export const feedSchema: LogSchema<FeedState> = {
-  revision: 'feed-2',
+  revision: 'feed-3',
   initial: () => ({ items: LayeredMap.of<string, FeedItem>([]), weight: 0 }),
   apply(state, change) {
     if (change.type !== 'fed') throw new UnknownChange(`feed change ${change.type}`);
