@@ -85,7 +85,7 @@ export type IRegistryConfig = {
   readonly singleWriter?: boolean;
   /** Bytes for folded states and rendered documents in memory. Default 64 MiB. */
   readonly cacheBytes?: number;
-  /** Hears of internal faults that no client is told about. Default: one line on standard error. */
+  /** Hears of internal faults that no client is told about. What it throws, or its promise rejects with, goes unheard. Default: one line on standard error. */
   readonly onFault?: (error: unknown, where: string) => void;
   /** Clock and randomness, for tests. */
   readonly runtime?: Runtime;

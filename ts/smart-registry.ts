@@ -19,6 +19,7 @@ import { type Located, locate } from './http/target.js';
 import { type Networks, networks } from './lib/cidr.js';
 import { ProcessHold, type Runtime, systemRuntime } from './lib/clock.js';
 import { keepAliveDuring } from './lib/keep-alive.js';
+import { notify } from './lib/notify.js';
 import { PROTOCOL_TABLE } from './protocols/index.js';
 import type { StorageDriver } from './storage/driver.js';
 import { type RepositoryPlan, validateConfig } from './validate-config.js';
@@ -264,12 +265,8 @@ export class SmartRegistry implements RawHandler {
   }
 
   private fault(error: unknown, where: string): void {
-    try {
-      if (this.config.onFault) this.config.onFault(error, where);
-      else console.error(`entrepot: ${where}:`, error);
-    } catch {
-      // A log that fails must not end the work that it hears of, nor the process.
-    }
+    const { onFault } = this.config;
+    notify(() => (onFault ? onFault(error, where) : console.error(`entrepot: ${where}:`, error)));
   }
 }
 

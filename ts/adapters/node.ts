@@ -3,13 +3,14 @@ import type { ClientPresence, IRequestContext, RawHandler, RawResponse } from '.
 import { UNREAD_MS } from '../http/hosted-response.js';
 import { parseTarget } from '../http/target.js';
 import { type Runtime, systemRuntime } from '../lib/clock.js';
+import { notify } from '../lib/notify.js';
 import { type SendOptions, send } from './node-send.js';
 
 export interface NodeHandlerOptions {
   readonly runtime?: Runtime;
   /** Milliseconds after which a reader that takes nothing is cut. Default 60,000. */
   readonly stallMs?: number;
-  /** Hears of bodies that broke off after their status was sent. */
+  /** Hears of bodies that broke off after their status was sent. What it throws, or its promise rejects with, goes unheard. */
   readonly onError?: (error: unknown) => void;
   /** Called for each request as it comes. What it returns hears of the end, once. */
   readonly onRequest?: (req: IncomingMessage, res: ServerResponse) => RequestWatch;
@@ -48,7 +49,7 @@ class Serving implements ClientPresence {
       this.gone = true;
       this.onGone?.();
     }
-    this.watch?.closed(this.answer);
+    notify(() => this.watch?.closed(this.answer));
   }
 }
 
@@ -73,6 +74,16 @@ function broken(): RawResponse {
   return { status: 500, statusText: undefined, headers: { 'Content-Length': '0', Connection: 'close' }, body: undefined, about };
 }
 
+/** Whoever watches does not stand in the way of the request. */
+function watchOf(options: NodeHandlerOptions, req: HostedRequest, res: ServerResponse): RequestWatch | undefined {
+  let watch: RequestWatch | undefined;
+  notify(() => {
+    watch = options.onRequest?.(req, res);
+    return watch;
+  });
+  return watch;
+}
+
 const silence = (): void => undefined;
 
 async function serve(
@@ -82,17 +93,17 @@ async function serve(
   options: NodeHandlerOptions,
   how: SendOptions,
 ): Promise<void> {
-  const serving = new Serving(res, options.onRequest?.(req, res));
+  const serving = new Serving(res, watchOf(options, req, res));
   // Without a listener a connection that breaks while its body is read would end the process.
   req.on('error', silence);
   try {
     serving.answer = await registry.handle(contextOf(req, serving)).catch((cause) => {
-      options.onError?.(cause);
+      notify(() => options.onError?.(cause));
       return broken();
     });
     await send(req, res, serving.answer, how);
   } catch (cause) {
-    if (!serving.gone) options.onError?.(cause);
+    if (!serving.gone) notify(() => options.onError?.(cause));
     res.destroy();
   }
 }

@@ -1,6 +1,7 @@
 import { RegistryError } from '../errors/registry-error.js';
 import type { Clock } from '../lib/clock.js';
 import { type Deadline, deadline } from '../lib/deadlines.js';
+import { unheard } from '../lib/notify.js';
 import { StorageError } from '../storage/storage-error.js';
 import { isCidr } from './cidr.js';
 import type { IAuthCredentials, IAuthProvider, IAuthToken, IUserProfile } from './provider.js';
@@ -97,7 +98,9 @@ export class GuardedProvider {
   /** Never asks about a single name; any doubt is false. */
   authorizeEvery(token: IAuthToken | null, resource: string, action: string, repository: string): boolean {
     try {
-      return this.provider.authorizeEvery?.(token, resource, action, { repository }) === true;
+      const answer: unknown = this.provider.authorizeEvery?.(token, resource, action, { repository });
+      unheard(answer);
+      return answer === true;
     } catch (error) {
       this.onProblem({ call: 'authorizeEvery', problem: 'threw', error });
       return false;
