@@ -34,9 +34,14 @@ type Handle = PackageHandle<Ruled>;
 const narrow = (): RegistryError =>
   new RegistryError('unauthenticated', 'the token does not open this', { code: 'insufficient_scope' });
 
-/** In the words of scopes, so that who reads it knows which right to look for: clients show nothing else. */
-const denial = (actions: readonly Action[]): string =>
-  `access denied: with these credentials you may not ${actions.join(' or ')} here`;
+/**
+ * In the words of scopes, so that who reads it knows which right to look for: clients show nothing else. `owned`: the credentials are good enough, but it
+ * belongs to others.
+ */
+const denial = (actions: readonly Action[], owned: boolean): string =>
+  owned
+    ? `access denied: only an owner of it may ${actions.join(' or ')} here`
+    : `access denied: with these credentials you may not ${actions.join(' or ')} here`;
 
 const unauthenticated = (): RegistryError => new RegistryError('unauthenticated', 'authentication required');
 
@@ -111,8 +116,17 @@ async function refusal(entry: Entry, name: string, actions: readonly Action[], r
   const { caller, reading } = entry;
   if (!caller.principal) return reading ? unreadable(entry, name) : unauthenticated();
   if (await isNarrow(entry, name, actions, rule)) return narrow();
-  const readable = reading && (await permitted(entry, name, await grantedOf(caller, name, ['read']), ['read'], rule));
-  return reading && !readable ? unreadable(entry, name) : forbidden(denial(actions));
+  const readable = await permitted(entry, name, await grantedOf(caller, name, ['read']), ['read'], rule);
+  if (reading && !readable) return unreadable(entry, name);
+  // whether it has owners is for those to know who may read it
+  const owned = readable && rule !== undefined && rule.owners.length > 0 && !rule.owners.includes(caller.principal.userId);
+  const granted = owned ? await grantedOf(caller, name, actions) : NOTHING;
+  return forbidden(
+    denial(
+      actions,
+      actions.some((action) => granted.has(action)),
+    ),
+  );
 }
 
 /** The package that the route is about, or the refusal. Nothing is loaded for callers whom no state could let in. */

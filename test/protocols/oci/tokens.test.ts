@@ -136,6 +136,31 @@ describe('oci 39, 40: a session that opens less than its credentials', () => {
   });
 });
 
+describe('a refusal', () => {
+  it('oci 40: says which right is missing, or that it belongs to others; what it says of what they may not read is the same', async () => {
+    await oci.image('team/app', 'v1');
+    const told = async (token: string, name: string, method = 'POST'): Promise<string> => {
+      const path = method === 'POST' ? 'blobs/uploads/' : 'manifests/v1';
+      const { status, json } = await oci.request(method, `/v2/${name}/${path}`, {
+        token,
+        ...(method === 'POST' ? { body: new Uint8Array(0) } : {}),
+      });
+      expect(status).toBe(403);
+      return json.errors[0].message;
+    };
+    const robot = await oci.user('ann', { scopes: ['oci:repository:*:pull'] });
+    const missing = 'access denied: with these credentials you may not';
+    expect(await told(robot, 'team/app')).toBe(`${missing} create here`);
+    expect(await told(robot, 'team/none')).toBe(`${missing} create here`);
+    expect(await told(robot, 'team/app', 'DELETE')).toBe(`${missing} delete here`);
+    const bob = await oci.user('bob');
+    expect(await told(bob, 'team/app')).toBe('access denied: only an owner of it may create here');
+    expect(await told(bob, 'team/app', 'DELETE')).toBe('access denied: only an owner of it may delete here');
+    const blind = await oci.user('bob', { scopes: ['oci:repository:*:push'] });
+    expect(await told(blind, 'team/app')).toBe(`${missing} create here`);
+  });
+});
+
 describe('GET', () => {
   it('oci 37: anonymous callers get a token that opens what needs none', async () => {
     await oci.image('team/app', 'v1');
