@@ -52,6 +52,11 @@ export interface LifeCycle<S extends Ruled> {
   version(text: string): string;
   /** Versions that are there, in the order in which they were published. */
   versions(state: S): readonly VersionSummary[];
+  /**
+   * At most `limit` of them, the newest before `before` (default: of all), in the same order; undefined: `before` is none of them. Absent: they are cut out of
+   * `versions`, which is dear where there are very many.
+   */
+  newest?(state: S, limit: number, before: string | undefined): VersionPage | undefined;
   /** Changes that take these versions away, tags moved on as the protocol wants it. */
   remove(state: S, versions: readonly string[], by: string, purge: boolean): readonly NewChange[];
   /** Files that belong to these versions, for storage hooks. */
@@ -72,6 +77,14 @@ export interface About {
   readonly keywords?: readonly string[];
   /** Markdown or plain text; a stored file where it is too long for the state. */
   readonly readme?: string | StoredFile;
+}
+
+export interface VersionPage {
+  readonly versions: readonly VersionSummary[];
+  /** There are older ones. */
+  readonly more: boolean;
+  /** How many there are in all. */
+  readonly total: number;
 }
 
 export interface VersionSummary {

@@ -1,17 +1,17 @@
 import type { Accounts } from '../auth/accounts.js';
 import { profilesOf } from '../auth/people.js';
 import type { Action } from '../auth/principal.js';
-import { invalid } from '../errors/registry-error.js';
+import { invalid, notFound } from '../errors/registry-error.js';
 import { json, type Reply } from '../http/reply.js';
 import type { Call, Query } from '../http/route.js';
 import { streamToBuffer } from '../lib/streams.js';
 import type { PackageHandle, Ruled } from '../packages/package-handle.js';
-import type { About, LifeCycle, VersionSummary } from '../protocols/protocol.js';
-import { PackageLifeCycle } from './life-cycle.js';
+import type { About, LifeCycle, VersionPage, VersionSummary } from '../protocols/protocol.js';
 
 const MAX_PAGE = 1_000;
 const MAX_NAMED = 500;
 const MAX_README = 1024 * 1024;
+const NOTHING: VersionPage = { versions: [], more: false, total: 0 };
 
 /** The number of items that a list may have at most; throws `invalid`. */
 export function limitOf(query: Query, standard: string): number {
@@ -31,22 +31,23 @@ export async function peopleIn(
   return [...(await profilesOf(accounts, wanted))].map(([id, { name }]) => ({ id, name }));
 }
 
-interface Page {
-  readonly versions: readonly VersionSummary[];
-  /** What to ask for as `before` next; absent: these are the oldest. */
-  readonly before?: string;
+function cut(versions: readonly VersionSummary[], limit: number, before: string | undefined): VersionPage | undefined {
+  const end = before === undefined ? versions.length : versions.findIndex(({ version }) => version === before);
+  if (end < 0) return undefined;
+  return { versions: versions.slice(Math.max(0, end - limit), end), more: end > limit, total: versions.length };
 }
 
 /** All versions, or (with `limit`) the newest of those that came before `before`. Throws `invalid`. */
-function pageOf(versions: readonly VersionSummary[], query: Query): Page {
+function pageOf(state: Ruled, lifeCycle: LifeCycle<Ruled>, query: Query): VersionPage {
   const before = query.get('before');
-  if (query.get('limit') === undefined && before === undefined) return { versions };
+  if (query.get('limit') === undefined && before === undefined) {
+    const versions = lifeCycle.versions(state);
+    return { versions, more: false, total: versions.length };
+  }
   const limit = limitOf(query, '100');
-  const end = before === undefined ? versions.length : versions.findIndex(({ version }) => version === before);
-  if (end < 0) throw invalid('before must be one of the versions');
-  const page = versions.slice(Math.max(0, end - limit), end);
-  const [first] = page;
-  return { versions: page, ...(first && end > limit ? { before: first.version } : {}) };
+  const page = lifeCycle.newest ? lifeCycle.newest(state, limit, before) : cut(lifeCycle.versions(state), limit, before);
+  if (!page) throw invalid('before must be one of the versions');
+  return page;
 }
 
 async function readmeOf(handle: PackageHandle<Ruled>, readme: About['readme']): Promise<string | undefined> {
@@ -76,14 +77,18 @@ export async function showPackage(
   accounts: Pick<Accounts, 'profile'>,
 ): Promise<Reply> {
   const handle = call.package;
-  const { versions, ...rest } = new PackageLifeCycle(handle, lifeCycle).show();
-  const page = pageOf(versions, call.query);
-  const { readme, ...about } = lifeCycle.about?.(handle.snapshot.state) ?? {};
+  const { state, position } = handle.snapshot;
+  const { versions, more, total } = position === 0 ? NOTHING : pageOf(state, lifeCycle, call.query);
+  if (total === 0) throw notFound(`package ${handle.name}`);
+  const { readme, ...about } = lifeCycle.about?.(state) ?? {};
   const [text, people, may] = await Promise.all([
     readmeOf(handle, readme),
-    peopleIn(accounts, [...rest.owners, ...page.versions.map(({ publishedBy }) => publishedBy)]),
+    peopleIn(accounts, [...state.owners, ...versions.map(({ publishedBy }) => publishedBy)]),
     mayOf(handle, lifeCycle.yanks ?? true),
   ]);
+  const { visibility, owners } = state;
+  const [oldest] = versions;
+  const before = more && oldest ? { before: oldest.version } : {};
   const said = { ...about, ...(text === undefined ? {} : { readme: text }) };
-  return json({ ...rest, ...page, total: versions.length, about: said, people, may }, 'no-store');
+  return json({ name: handle.name, visibility, owners, versions, ...before, total, about: said, people, may }, 'no-store');
 }

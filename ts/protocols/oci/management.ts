@@ -1,6 +1,7 @@
 import { invalid } from '../../errors/registry-error.js';
 import type { NewChange } from '../../log/schema.js';
 import type { HookFile } from '../../packages/package-handle.js';
+import type { VersionPage } from '../protocol.js';
 import { unmanifestChange, untagChange } from './changes.js';
 import { digestOf, isTag, parseName } from './names.js';
 import type { Manifest, OciState } from './state.js';
@@ -16,14 +17,49 @@ const summary = (version: string, { size, at, by }: Manifest, tags: readonly str
   tags,
 });
 
-function tagsByDigest({ tags }: OciState): ReadonlyMap<string, readonly string[]> {
+/** By digest; of these digests alone, where they are given. */
+function tagsByDigest({ tags }: OciState, digests?: ReadonlySet<string>): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();
   for (const [tag, digest] of tags) {
+    if (digests && !digests.has(digest)) continue;
     const others = found.get(digest);
     if (others) others.push(tag);
     else found.set(digest, [tag]);
   }
   return found;
+}
+
+/** A manifest's tags, then the manifest. */
+function rows(tags: ReadonlyMap<string, readonly string[]>, digest: string, manifest: Manifest): ReturnType<typeof summary>[] {
+  const own = tags.get(digest) ?? [];
+  return [...own.map((tag) => summary(tag, manifest, [tag])), summary(digest, manifest, own)];
+}
+
+/** Digests in their order up to the one that a tag or a digest names; undefined: there is none. Without a name all of them. */
+function digestsUpTo({ manifests, tags }: OciState, version: string | undefined): readonly string[] | undefined {
+  const last = version === undefined ? undefined : (tags.get(version) ?? version);
+  const digests: string[] = [];
+  for (const digest of manifests.keys()) {
+    digests.push(digest);
+    if (digest === last) return digests;
+  }
+  return last === undefined ? digests : undefined;
+}
+
+/** What is older than a page's manifests is not looked at: there may be a hundred thousand. */
+function newest(state: OciState, limit: number, before: string | undefined): VersionPage | undefined {
+  const digests = digestsUpTo(state, before);
+  if (!digests) return undefined;
+  // each has a row at least, and those of the last one may stand behind `before`
+  const near = digests.slice(-(limit + 1));
+  const tags = tagsByDigest(state, new Set(near));
+  const found = near.flatMap((digest) => {
+    const manifest = state.manifests.get(digest);
+    return manifest ? rows(tags, digest, manifest) : [];
+  });
+  const end = before === undefined ? found.length : found.findIndex(({ version }) => version === before);
+  const versions = found.slice(Math.max(0, end - limit), end);
+  return { versions, more: end > limit || digests.length > near.length, total: state.manifests.size + state.tags.size };
 }
 
 /** Image repositories for the management surface: the form is that of the table of protocols. */
@@ -36,11 +72,9 @@ export const ociLifeCycle = {
   },
   versions(state: OciState) {
     const tags = tagsByDigest(state);
-    return [...state.manifests].flatMap(([digest, manifest]) => {
-      const own = tags.get(digest) ?? [];
-      return [...own.map((tag) => summary(tag, manifest, [tag])), summary(digest, manifest, own)];
-    });
+    return [...state.manifests].flatMap(([digest, manifest]) => rows(tags, digest, manifest));
   },
+  newest,
   remove: (state: OciState, versions: readonly string[], by: string): readonly NewChange[] =>
     versions.map((version) => (state.manifests.has(version) ? unmanifestChange(by, version) : untagChange(by, version))),
   files(state: OciState, versions: readonly string[]): readonly HookFile[] {
