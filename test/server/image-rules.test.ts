@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { NewToken } from '../../ts/auth/mint.js';
 import { bearer, member, scratch, startServer } from './launch.js';
@@ -6,9 +8,12 @@ import { bearer, member, scratch, startServer } from './launch.js';
 const digestOf = (bytes: string): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 const IMAGE = 'application/vnd.oci.image.manifest.v1+json';
 
-async function server() {
-  const storage = `file:${scratch()}`;
-  const serving = await startServer(['--storage', storage, '--anonymous-read', '*']);
+async function server(features: Readonly<Record<string, boolean>> = {}) {
+  const folder = scratch();
+  const storage = `file:${join(folder, 'data')}`;
+  const file = join(folder, 'entrepot.json');
+  writeFileSync(file, JSON.stringify({ oci: { enabled: true, features } }));
+  const serving = await startServer(['--storage', storage, '--anonymous-read', '*', '--config', file]);
   const ask = (method: string, path: string, token?: string, init: { body?: string; type?: string } = {}): Promise<Response> =>
     fetch(serving.url + path, {
       method,
@@ -74,6 +79,24 @@ describe('rules of an image repository', () => {
     expect([await push('team/app', bob), await push('team/app', ann)]).toEqual([201, 403]);
     const history = await ask('GET', '/-/api/v1/repositories/oci/packages/team%2Fapp/history', bob);
     expect(await history.text()).toContain('"owners"');
+  });
+
+  it.each([
+    ['immutableTags:v*', true, 'the tag v1 is immutable'],
+    ['delete', false, 'deletion is switched off'],
+  ])('O10: %s holds on the management surface too, whoever asks', async (feature, on, why) => {
+    const { ask, user, push, pull, token } = await server({ [feature]: on });
+    const ann = await user('ann');
+    await push('team/app', ann);
+    const digest = (await ask('HEAD', '/v2/team/app/manifests/v1', ann)).headers.get('docker-content-digest') ?? '';
+    const image = '/-/api/v1/repositories/oci/packages/team%2Fapp';
+    for (const who of [ann, token])
+      for (const path of [`${image}/versions/v1`, `${image}/versions/${encodeURIComponent(digest)}`, image]) {
+        const answer = await ask('DELETE', path, who);
+        expect([path, answer.status]).toEqual([path, 403]);
+        expect(await answer.text()).toContain(why);
+      }
+    expect(await pull('team/app', ann)).toBe(200);
   });
 
   it('a robot is limited to one repository and one action', async () => {

@@ -59,6 +59,8 @@ export interface LifeCycle<S extends Ruled> {
   newest?(state: S, limit: number, before: string | undefined): VersionPage | undefined;
   /** Changes that take these versions away, tags moved on as the protocol wants it. */
   remove(state: S, versions: readonly string[], by: string, purge: boolean): readonly NewChange[];
+  /** Why the repository's rules keep these versions, whoever asks; undefined: they may go. Absent: there are no such rules. */
+  keeps?(state: S, versions: readonly string[], features: Readonly<Record<string, boolean>>): string | undefined;
   /** Files that belong to these versions, for storage hooks. */
   files(state: S, versions: readonly string[]): readonly HookFile[];
   /** False: a version is there or deleted, and nothing in between. Absent: it can be yanked. */

@@ -1,4 +1,4 @@
-import { notFound } from '../errors/registry-error.js';
+import { forbidden, notFound } from '../errors/registry-error.js';
 import type { NewChange, Snapshot } from '../log/schema.js';
 import { deleteAllChange, ownersChange, statusChange, visibilityChange } from '../packages/changes.js';
 import type { HookFile, PackageHandle, Ruled } from '../packages/package-handle.js';
@@ -17,10 +17,13 @@ export interface PackageSummary {
 export class PackageLifeCycle {
   private readonly handle: PackageHandle<Ruled>;
   private readonly lifeCycle: LifeCycle<Ruled>;
+  private readonly features: Readonly<Record<string, boolean>> | undefined;
 
-  constructor(handle: PackageHandle<Ruled>, lifeCycle: LifeCycle<Ruled>) {
+  /** `features`: of the repository, whose rules hold; absent: the operator asks, who has made them. */
+  constructor(handle: PackageHandle<Ruled>, lifeCycle: LifeCycle<Ruled>, features?: Readonly<Record<string, boolean>>) {
     this.handle = handle;
     this.lifeCycle = lifeCycle;
+    this.features = features;
   }
 
   /** Throws `not_found`. */
@@ -40,7 +43,7 @@ export class PackageLifeCycle {
     await this.setStatus(version, (known) => statusChange(by, [known], 'published'));
   }
 
-  /** A tombstone stays where the protocol says so. Throws `not_found`. */
+  /** A tombstone stays where the protocol says so. Throws `not_found`, and `forbidden` where the repository's rules keep it. */
   async deleteVersion(version: string, by: string, purge: boolean): Promise<void> {
     const known = this.lifeCycle.version(version);
     const files = this.lifeCycle.files((await this.fresh()).state, [known]);
@@ -48,13 +51,14 @@ export class PackageLifeCycle {
       'delete',
       (snapshot) => {
         this.version(snapshot, known);
+        this.checkRules(snapshot, [known]);
         return { changes: this.lifeCycle.remove(snapshot.state, [known], by, purge), result: undefined };
       },
       { deletes: files },
     );
   }
 
-  /** Throws `not_found`. */
+  /** Throws `not_found`, and `forbidden` where the repository's rules keep a version. */
   async deleteAll(by: string, purge: boolean): Promise<void> {
     const { state } = await this.fresh();
     const versions = this.lifeCycle.versions(state).map(({ version }) => version);
@@ -62,7 +66,8 @@ export class PackageLifeCycle {
     await this.handle.commit(
       'delete',
       (snapshot) => {
-        this.present(snapshot);
+        const present = this.present(snapshot).map(({ version }) => version);
+        this.checkRules(snapshot, present);
         return { changes: [deleteAllChange(by, purge)], result: undefined };
       },
       { deletes },
@@ -97,6 +102,11 @@ export class PackageLifeCycle {
   /** What a change begins with may be behind; the files that hooks hear of should not be. */
   private fresh(): Promise<Snapshot<Ruled>> {
     return this.handle.readStrong();
+  }
+
+  private checkRules({ state }: Snapshot<Ruled>, versions: readonly string[]): void {
+    const why = this.features && this.lifeCycle.keeps?.(state, versions, this.features);
+    if (why !== undefined) throw forbidden(why);
   }
 
   private present(snapshot: Snapshot<Ruled>): readonly VersionSummary[] {

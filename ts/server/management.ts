@@ -99,7 +99,8 @@ export function managementOf(repository: OpenRepository, accounts: Pick<Accounts
   const params = { name: texts((text) => lifeCycle.identity(text)) };
   const both = { ...params, version: texts((text) => lifeCycle.version(text)) };
   const about = ({ name }: { readonly name: string }): string => name;
-  const open = (call: Call<unknown, unknown, Ruled>): PackageLifeCycle => new PackageLifeCycle(call.package, lifeCycle);
+  const open = (call: Call<unknown, unknown, Ruled>): PackageLifeCycle =>
+    new PackageLifeCycle(call.package, lifeCycle, repository.plan.features);
   const shown = (call: Call<unknown, unknown, Ruled>): Reply => json({ name: call.package.name, ok: true }, 'no-store');
   const routes: readonly Route[] = [
     route({ id: 'manage-packages', method: 'GET', path: '/packages', params: {}, access: 'filtered', handler: listPackages }),

@@ -4,6 +4,7 @@ import type { HookFile } from '../../packages/package-handle.js';
 import type { VersionPage } from '../protocol.js';
 import { unmanifestChange, untagChange } from './changes.js';
 import { digestOf, isTag, parseName } from './names.js';
+import { keptBy, rulesOf } from './rules.js';
 import type { Manifest, OciState } from './state.js';
 
 /** What people delete: a tag, which leaves its manifest, or a digest, which takes all its tags along. Both are listed. */
@@ -77,6 +78,12 @@ export const ociLifeCycle = {
   newest,
   remove: (state: OciState, versions: readonly string[], by: string): readonly NewChange[] =>
     versions.map((version) => (state.manifests.has(version) ? unmanifestChange(by, version) : untagChange(by, version))),
+  keeps(state: OciState, versions: readonly string[], features: Readonly<Record<string, boolean>>): string | undefined {
+    const rules = rulesOf(features);
+    if (!rules.deletion) return 'deletion is switched off';
+    const tag = keptBy(rules, state, versions);
+    return tag === undefined ? undefined : `the tag ${tag} is immutable`;
+  },
   files(state: OciState, versions: readonly string[]): readonly HookFile[] {
     const named = new Map(versions.map((version) => [state.tags.get(version) ?? version, version]));
     return [...named].flatMap(([digest, version]) => {

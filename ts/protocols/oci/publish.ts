@@ -18,7 +18,7 @@ import {
 import { manifestPath } from './locations.js';
 import { type Descriptor, MAX_MANIFEST, type ParsedManifest, parseManifest } from './manifest.js';
 import { parseTag, type Reference } from './names.js';
-import { type OciRules, openingChanges } from './rules.js';
+import { keptBy, type OciRules, openingChanges } from './rules.js';
 import type { OciState } from './state.js';
 
 type Handle = PackageHandle<OciState>;
@@ -129,16 +129,6 @@ function tagged(state: OciState, { tags, digest, by }: Wanted, rules: OciRules, 
   return changes;
 }
 
-/** The manifest, and the indexes that name it, by themselves or through others. */
-function holdersOf({ manifests }: OciState, digest: string): ReadonlySet<string> {
-  const holders = new Set([digest]);
-  for (let before = 0; before < holders.size; ) {
-    before = holders.size;
-    for (const [index, { children }] of manifests) if (children.some((child) => holders.has(child))) holders.add(index);
-  }
-  return holders;
-}
-
 /** Clients show it to whoever pushes (distribution-spec, warnings). */
 function warningOf({ blobs }: ParsedManifest): { readonly Warning?: string } {
   const count = blobs.filter(({ elsewhere }) => elsewhere).length;
@@ -182,16 +172,11 @@ export class ManifestChanges {
   };
 
   private removal(state: OciState, { tag, digest }: Reference, by: string): NewChange {
-    if (tag !== undefined) {
-      if (!state.tags.has(tag)) throw manifestUnknown(tag);
-      if (this.rules.immutable(tag)) throw denied(`the tag ${tag} is immutable`);
-      return untagChange(by, tag);
-    }
-    if (!state.manifests.has(digest.text)) throw manifestUnknown(digest.text);
-    const kept = this.rules.tagsStay ? holdersOf(state, digest.text) : new Set();
-    for (const [name, target] of kept.size === 0 ? [] : state.tags)
-      if (kept.has(target) && this.rules.immutable(name)) throw denied(`the tag ${name} is immutable`);
-    return unmanifestChange(by, digest.text);
+    const version = tag ?? digest.text;
+    if (!(tag === undefined ? state.manifests : state.tags).has(version)) throw manifestUnknown(version);
+    const kept = keptBy(this.rules, state, [version]);
+    if (kept !== undefined) throw denied(`the tag ${kept} is immutable`);
+    return tag === undefined ? unmanifestChange(by, version) : untagChange(by, version);
   }
 
   private async commit(handle: Handle, wanted: Wanted): Promise<void> {

@@ -54,3 +54,29 @@ export const openingChanges = (
   { restricted }: Pick<OciRules, 'restricted'>,
 ): readonly NewChange[] =>
   restricted && createdAt === 0 && visibility !== 'restricted' ? [visibilityChange(by, 'restricted')] : [];
+
+/** The manifest, and the indexes that name it, by themselves or through others. */
+function holdersOf({ manifests }: OciState, digest: string): ReadonlySet<string> {
+  const holders = new Set([digest]);
+  for (let before = 0; before < holders.size; ) {
+    before = holders.size;
+    for (const [index, { children }] of manifests) if (children.some((child) => holders.has(child))) holders.add(index);
+  }
+  return holders;
+}
+
+/** An immutable tag that would go, or have a hole, without one of these tags and digests. */
+export function keptBy(rules: OciRules, state: OciState, versions: readonly string[]): string | undefined {
+  const immutable = rules.tagsStay ? [...state.tags].filter(([tag]) => rules.immutable(tag)) : [];
+  if (immutable.length === 0) return undefined;
+  const gone = new Set(versions);
+  const own = immutable.find(([tag]) => gone.has(tag));
+  if (own) return own[0];
+  for (const version of versions) {
+    if (!state.manifests.has(version)) continue;
+    const holders = holdersOf(state, version);
+    const kept = immutable.find(([, digest]) => holders.has(digest));
+    if (kept) return kept[0];
+  }
+  return undefined;
+}
