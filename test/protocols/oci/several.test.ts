@@ -207,6 +207,44 @@ describe('one image repository', () => {
     expect(opened?.headers['Location']).toMatch(/^\/v2\/team\/app\/blobs\/uploads\//);
   });
 
+  it('oci 1: the realm and the service of challenges are those of the configuration, where it has any', async () => {
+    const realm = 'https://login.example/token';
+    const ociTokens = { enabled: true, realm, service: 'the images' };
+    const { ask } = await registryOf([['images', '/oci']], { auth: { adminToken: ADMIN, ociTokens } });
+    for (const [path, scope] of [
+      ['/v2/', ''],
+      ['/v2/team/app/tags/list', ',scope="repository:team/app:pull"'],
+    ] as const) {
+      const refused = await ask('GET', path, { headers: { authorization: '' } });
+      const challenge = `Bearer realm="${realm}",service="the images"${scope}`;
+      expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, challenge]);
+    }
+  });
+
+  it.each(['/v2', '/oci/v2', '/oci'])(
+    'links and realms lead to the form with v2 of the mount that was asked: %s',
+    async (root) => {
+      const { ask, push, there } = await registryOf([['images', '/oci']]);
+      const outer = root === '/v2' ? '/v2' : '/oci/v2';
+      expect((await push(`${root}/team/app`, 'text/a')).headers.get('location')).toMatch(
+        new RegExp(`^${outer}/team/app/manifests/`),
+      );
+      const opened = await ask('POST', `${root}/team/app/blobs/uploads/`, { body: '' });
+      const location = opened.headers.get('location') ?? '';
+      expect(location.startsWith(`${outer}/team/app/blobs/uploads/`)).toBe(true);
+      expect(await there(location)).toBe(204);
+      const paged = await ask('GET', `${root}/_catalog?n=0`);
+      expect([paged.status, paged.headers.get('link')]).toEqual([200, null]);
+      await push(`${root}/team/more`, 'text/a');
+      const link = (await ask('GET', `${root}/_catalog?n=1`)).headers.get('link');
+      expect(link).toBe(`<${outer}/_catalog?n=1&last=team%2Fapp>; rel="next"`);
+      const refused = await ask('GET', `${root}/team/app/tags/list`, { headers: { authorization: '' } });
+      expect(refused.headers.get('www-authenticate')).toContain(`realm="${HOST}${outer}/token"`);
+      const token = await ask('GET', `${outer}/token?scope=repository:team/app:pull`);
+      expect(((await token.json()) as { scope: string }).scope).toBe('repository:team/app:pull');
+    },
+  );
+
   it('oci 37: a scope may have host and port in front of the name', async () => {
     const { ask, push } = await registryOf([['images', '/oci']]);
     await push('/v2/team/app', 'text/a');
