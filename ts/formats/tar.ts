@@ -23,6 +23,12 @@ export interface TarEntry extends SeenEntry {
 
 type Parsed = AsyncIterable<Uint8Array> & { readonly header: Header };
 
+/** Loaded by the first archive: a start has no use for it. */
+let library: typeof import('tar-stream') | undefined;
+
+/** Nobody is told: whoever stops reading has an error of its own, or none. One for all, because an error that is made is dear. */
+const CLOSED = new Error('closed');
+
 /** Feeds the parser with what the gate lets through; remembers the first failure, which the parser may report under another name. */
 class Feeder {
   readonly gate: TarGate;
@@ -74,7 +80,7 @@ class Feeder {
 
   /** Not awaited: a source that is still waiting for its next piece answers only after that piece. */
   close(): void {
-    this.parser.destroy(new Error('closed'));
+    this.parser.destroy(CLOSED);
     this.source.return?.()?.catch(() => undefined);
   }
 
@@ -136,8 +142,7 @@ function agree(header: Header, expected: ExpectedEntry | undefined): ExpectedEnt
  */
 export async function* readTar(source: AsyncIterable<Uint8Array>, options: TarOptions = {}): AsyncGenerator<TarEntry> {
   const { signal } = options;
-  // loaded by the first archive: a start has no use for it
-  const { extract } = await import('tar-stream');
+  const { extract } = library ?? (library = await import('tar-stream'));
   signal?.throwIfAborted();
   const feeder = new Feeder(extract(), source, options);
   const entries = feeder.parser[Symbol.asyncIterator]() as AsyncIterator<unknown> as AsyncIterator<Parsed>;

@@ -117,6 +117,8 @@ const jsonWeight = (value: unknown): number => 2 * (JSON.stringify(value)?.lengt
 function summary(visibility: string, fields: { readonly [field: string]: Json } | undefined): Json | undefined {
   if (fields === undefined) return undefined;
   let room = SUMMARY_MAX - 64;
+  // nearly all do: the braces and commas of the whole are one byte more than what is counted of the fields
+  if (Buffer.byteLength(JSON.stringify(fields)) - 1 <= room) return { ...fields, visibility };
   const kept = Object.entries(fields).filter(([name, value]) => {
     const size = Buffer.byteLength(JSON.stringify(name)) + Buffer.byteLength(JSON.stringify(value)) + 2;
     if (size <= room) room -= size;
