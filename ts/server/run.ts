@@ -1,7 +1,8 @@
 import cluster from 'node:cluster';
+import { createServer } from 'node:net';
+import { systemRuntime } from '../lib/clock.js';
 import { SmartRegistry } from '../smart-registry.js';
 import { showSetUp, showToken } from './banner.js';
-import { compileSoon } from './compile-soon.js';
 import { onSignal } from './on-signal.js';
 import type { ServerOptions } from './options.js';
 import { sentence } from './sentence.js';
@@ -14,7 +15,6 @@ export async function runServer(options: ServerOptions): Promise<number> {
   const told = untilTold();
   const running = await Promise.race([serve(options), told]);
   if (!running) return 0;
-  compileSoon();
   const { admin } = running.registry.parts.auth;
   if (admin?.token !== undefined) showToken(running.log, admin.token);
   showSetUp(running.log, running.url, running.registry.parts, options.registry.publicUrl);
@@ -34,12 +34,28 @@ async function runParent(options: ServerOptions): Promise<number> {
   } = registry.parts;
   await registry.destroy();
   if (admin?.token !== undefined) showToken(log, admin.token);
+  // All have the same port, also those that come after all others have died.
+  if (options.port === 0) cluster.setupPrimary({ args: [...process.argv.slice(2), '--port', String(await freePort(options.host))] });
   const { runWorkers } = await import('./workers.js');
   return runWorkers({
     count: options.workers,
     log,
     told,
+    clock: systemRuntime.clock,
+    fork: () => cluster.fork(),
     onListening: (url) => showSetUp(log, url, { repositories }, options.registry.publicUrl),
+  });
+}
+
+/** A port that nobody listens on just now. Throws what keeps this machine from listening there at all. */
+function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen({ port: 0, host }, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
   });
 }
 

@@ -1,7 +1,9 @@
-import cluster, { type Worker } from 'node:cluster';
-import { type Clock, systemRuntime } from '../lib/clock.js';
+import type { Worker } from 'node:cluster';
+import type { Clock } from '../lib/clock.js';
+import { Handovers } from './handovers.js';
 import type { Log } from './log.js';
 import type { MetricsSnapshot } from './metrics.js';
+import { sentence } from './sentence.js';
 
 /** What workers tell their parent. */
 export type FromWorker =
@@ -20,6 +22,9 @@ export interface WorkersOptions {
   readonly log: Log;
   /** Resolves when everything shall stop. */
   readonly told: Promise<void>;
+  readonly clock: Clock;
+  /** Starts one more process. May throw, or hand over a worker that tells of an `error` and never exits: the system has no room for it. */
+  readonly fork: () => Worker;
   /** Called once, when the first worker listens. */
   readonly onListening: (url: string) => void;
 }
@@ -38,7 +43,7 @@ export function runWorkers(options: WorkersOptions): Promise<number> {
 
 class Parent {
   private readonly options: WorkersOptions;
-  private readonly clock: Clock = systemRuntime.clock;
+  private readonly clock: Clock;
   private readonly workers = new Set<Worker>();
   /** Answers that a worker waits for, by an id of ours. */
   private readonly asked = new Map<string, (own: MetricsSnapshot) => void>();
@@ -50,6 +55,7 @@ class Parent {
 
   constructor(options: WorkersOptions) {
     this.options = options;
+    this.clock = options.clock;
   }
 
   run(): Promise<number> {
@@ -62,23 +68,40 @@ class Parent {
   }
 
   private fork(): void {
-    const worker = cluster.fork();
+    let worker: Worker;
+    try {
+      worker = this.options.fork();
+    } catch (error) {
+      this.again(`a worker could not be started (${sentence(error)})`);
+      return;
+    }
     const started = this.clock.monotonic();
+    const handovers = new Handovers(worker.process);
     this.workers.add(worker);
     worker.on('message', (message: FromWorker) => void this.heard(worker, message));
     worker.on('exit', (code, signal) => {
-      this.workers.delete(worker);
-      this.left(worker, signal ?? String(code), this.clock.monotonic() - started);
+      handovers.drop();
+      const lived = this.clock.monotonic() - started;
+      if (lived >= WELL_MS) this.delay = FIRST_DELAY_MS;
+      this.left(worker, `worker ${worker.process.pid ?? 0} ended (${signal ?? String(code)})`);
+    });
+    worker.on('error', (error) => {
+      // one that runs and could not be told something is heard of when it ends
+      if (worker.process.pid === undefined) this.left(worker, `a worker could not be started (${sentence(error)})`);
+      else this.options.log.note('error', `worker ${worker.process.pid}: ${sentence(error)}`);
     });
   }
 
-  private left(worker: Worker, how: string, lived: number): void {
+  private left(worker: Worker, how: string): void {
+    if (this.workers.delete(worker)) this.again(how);
+  }
+
+  private again(why: string): void {
     if (this.stopping) {
       if (this.workers.size === 0) this.finish(0);
       return;
     }
-    if (lived >= WELL_MS) this.delay = FIRST_DELAY_MS;
-    this.options.log.note('error', `worker ${worker.process.pid ?? 0} ended (${how}); another starts in ${this.delay} ms`);
+    this.options.log.note('error', `${why}; another starts in ${this.delay} ms`);
     this.clock.after(this.delay, () => {
       if (!this.stopping) this.fork();
     });
