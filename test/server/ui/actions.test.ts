@@ -37,6 +37,7 @@ describe('what the page does', () => {
     await tab.sees('Yanked 1.0.0 of tool in npm.');
     expect(states(tab)).toEqual(['available', 'yanked or deprecated: broken on Mondays']);
     expect(tab.all('dialog')).toEqual([]);
+    expect(tab.window.document.activeElement?.tagName).toBe('H1');
     tab.press('Undo yank 1.0.0');
     tab.submit('dialog form');
     await tab.sees('1.0.0 of tool in npm is available again.');

@@ -71,7 +71,12 @@ export function ask(scene: Scene, question: Question): void {
     problem,
     h('p', { class: 'line' }, button, cancel),
   );
-  const dialog = h('dialog', { 'aria-labelledby': 'dialog-title', onclose: () => dialog.remove() }, form);
+  const dialog = h('dialog', { 'aria-labelledby': 'dialog-title', onclose: () => closed() }, form);
+  const closed = (): void => {
+    dialog.remove();
+    // The button that opened it went when the page was shown anew.
+    if (!document.activeElement || document.activeElement === document.body) document.querySelector('h1')?.focus();
+  };
   document.body.append(dialog);
   dialog.showModal();
 }
