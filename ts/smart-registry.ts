@@ -63,7 +63,9 @@ export class SmartRegistry implements RawHandler {
   private readonly plans: readonly RepositoryPlan[];
   private readonly runtime: Runtime;
   private readonly trusted: Networks;
-  private readonly underWay = new Set<Promise<unknown>>();
+  /** Answers that are being made. */
+  private underWay = 0;
+  private onIdle: (() => void) | undefined;
   private readonly hold = new ProcessHold();
   /** Where repositories will be, until they are open. */
   private readonly planned: Mounts<RepositoryPlan>;
@@ -108,7 +110,7 @@ export class SmartRegistry implements RawHandler {
 
   /** As `handleRequest`, for our own adapters. */
   handle(context: IRequestContext): Promise<RawResponse> {
-    return this.track(this.answer(context, undefined));
+    return this.answer(context, undefined);
   }
 
   /**
@@ -143,7 +145,7 @@ export class SmartRegistry implements RawHandler {
     if (!found) return undefined;
     const { name, protocol: spoken, basePath } = found.plan;
     const handleRequest = async (context: IRequestContext): Promise<IResponse> =>
-      toIResponse(await this.track(this.answer(context, found)), this.runtime.clock, context.signal);
+      toIResponse(await this.answer(context, found), this.runtime.clock, context.signal);
     return { name, protocol: spoken, basePath, handleRequest };
   }
 
@@ -164,15 +166,23 @@ export class SmartRegistry implements RawHandler {
   }
 
   /** What `destroy` waits for. Whoever waits for an answer without a server of their own must not see the process end before it. */
-  private track(answer: Promise<RawResponse>): Promise<RawResponse> {
-    this.underWay.add(answer);
+  private began(): void {
+    this.underWay++;
     this.hold.hold();
-    const done = (): void => {
-      this.underWay.delete(answer);
-      if (this.underWay.size === 0) this.hold.release();
-    };
-    answer.then(done, done);
-    return answer;
+  }
+
+  private ended(): void {
+    this.underWay--;
+    if (this.underWay > 0) return;
+    this.hold.release();
+    this.onIdle?.();
+  }
+
+  private idle(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.underWay === 0) resolve();
+      else this.onIdle = resolve;
+    });
   }
 
   private ready(): Opened {
@@ -186,10 +196,7 @@ export class SmartRegistry implements RawHandler {
     this.starting = undefined;
     if (!opened) return;
     const limit = new AbortController();
-    await Promise.race([
-      Promise.allSettled([...this.underWay]),
-      this.runtime.clock.sleep(DRAIN_MS, limit.signal).catch(() => undefined),
-    ]);
+    await Promise.race([this.idle(), this.runtime.clock.sleep(DRAIN_MS, limit.signal).catch(() => undefined)]);
     limit.abort();
     try {
       await opened.close();
@@ -226,6 +233,7 @@ export class SmartRegistry implements RawHandler {
   /** `chosen`: the repository that the caller has picked; else the path says. */
   private async answer(context: IRequestContext, chosen: OpenRepository | undefined): Promise<RawResponse> {
     const head = context.method === 'HEAD';
+    this.began();
     try {
       const { opened } = this;
       if (!opened) throw unavailable('the registry is starting or stopping');
@@ -261,6 +269,8 @@ export class SmartRegistry implements RawHandler {
       if (error instanceof RegistryError && error.kind !== 'internal') return houseFailure(error, head);
       this.fault(error, 'request');
       return houseFailure(new RegistryError('internal', 'internal error'), head);
+    } finally {
+      this.ended();
     }
   }
 

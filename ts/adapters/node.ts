@@ -37,7 +37,8 @@ class Serving implements ClientPresence {
   constructor(res: ServerResponse, watch: RequestWatch | undefined) {
     this.res = res;
     this.watch = watch;
-    res.once('close', () => this.closed());
+    // it comes once; to ask for it once would cost a listener more
+    res.on('close', () => this.closed());
   }
 
   listen(onGone: (() => void) | undefined): void {

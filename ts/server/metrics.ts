@@ -20,10 +20,26 @@ export interface MetricsSnapshot {
   readonly cpuSeconds: number;
 }
 
+/** Requests with one set of labels. */
+interface Series {
+  readonly method: string;
+  readonly status: number;
+  count: number;
+}
+
+/** What one repository was asked. */
+class Asked {
+  /** A count for each bucket and one beyond, then the sum of seconds. */
+  readonly seconds = new Array<number>(BUCKETS.length + 2).fill(0);
+  /** A route is answered in few ways: looking through them takes less than to put a text together. */
+  readonly routes = new Map<string, Series[]>();
+}
+
 /** What happened so far in this process. Labels are bounded: repositories and routes come from the configuration, never from a request. */
 export class Metrics {
-  private readonly requests = new Map<string, number>();
-  private readonly seconds = new Map<string, number[]>();
+  private readonly asked = new Map<string, Asked>();
+  private readonly others: Series = { method: 'other', status: 0, count: 0 };
+  private series = 0;
   private bytesSent = 0;
   private faults = 0;
   private inFlight = 0;
@@ -35,14 +51,35 @@ export class Metrics {
   ended({ method, status, bytes, milliseconds, repository = '', route = '' }: RequestRecord): void {
     this.inFlight--;
     this.bytesSent += bytes;
-    const named = [repository, route, METHODS.has(method) ? method : 'other', String(status)].join('\t');
-    const key = this.requests.has(named) || this.requests.size < MAX_SERIES ? named : 'other\tother\tother\tother';
-    this.requests.set(key, (this.requests.get(key) ?? 0) + 1);
-    const buckets = this.seconds.get(repository) ?? new Array<number>(BUCKETS.length + 2).fill(0);
-    const bucket = BUCKETS.findIndex((limit) => milliseconds / 1_000 <= limit);
-    add(buckets, bucket < 0 ? BUCKETS.length : bucket, 1);
-    add(buckets, BUCKETS.length + 1, milliseconds / 1_000);
-    this.seconds.set(repository, buckets);
+    let asked = this.asked.get(repository);
+    if (!asked) {
+      asked = new Asked();
+      this.asked.set(repository, asked);
+    }
+    this.seriesOf(asked, route, METHODS.has(method) ? method : 'other', status).count++;
+    const seconds = milliseconds / 1_000;
+    let bucket = 0;
+    while (bucket < BUCKETS.length && seconds > (BUCKETS[bucket] ?? 0)) bucket++;
+    add(asked.seconds, bucket, 1);
+    add(asked.seconds, BUCKETS.length + 1, seconds);
+  }
+
+  private seriesOf({ routes }: Asked, route: string, method: string, status: number): Series {
+    const known = routes.get(route);
+    for (const one of known ?? []) if (one.status === status && one.method === method) return one;
+    if (this.series === MAX_SERIES) return this.others;
+    this.series++;
+    const made = { method, status, count: 0 };
+    if (known) known.push(made);
+    else routes.set(route, [made]);
+    return made;
+  }
+
+  private *requests(): Generator<readonly [string, number]> {
+    for (const [repository, { routes }] of this.asked)
+      for (const [route, list] of routes)
+        for (const { method, status, count } of list) yield [[repository, route, method, String(status)].join('\t'), count];
+    if (this.others.count > 0) yield ['other\tother\tother\tother', this.others.count];
   }
 
   fault(): void {
@@ -52,8 +89,8 @@ export class Metrics {
   snapshot(): MetricsSnapshot {
     const { user, system } = process.cpuUsage();
     return {
-      requests: [...this.requests],
-      seconds: [...this.seconds],
+      requests: [...this.requests()],
+      seconds: [...this.asked].map(([repository, { seconds }]) => [repository, seconds]),
       bytesSent: this.bytesSent,
       inFlight: this.inFlight,
       faults: this.faults,

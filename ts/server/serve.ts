@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { harden, type RequestWatch, toNodeHandler } from '../adapters/node.js';
-import type { RawHandler } from '../http/context.js';
+import type { RawHandler, RawResponse } from '../http/context.js';
 import { type Clock, systemRuntime } from '../lib/clock.js';
-import { SmartRegistry } from '../smart-registry.js';
+import { type OpenRegistry, SmartRegistry } from '../smart-registry.js';
 import { House } from './house.js';
-import { Log } from './log.js';
+import { Log, type RequestRecord } from './log.js';
 import { Metrics, type MetricsSnapshot, prometheusText } from './metrics.js';
 import { opening } from './opening.js';
 import type { ServerOptions } from './options.js';
@@ -31,6 +31,8 @@ export interface ServeHooks {
 }
 
 const DRAIN_MS = 30_000;
+/** The first requests come before what they do not need. */
+const LOAD_AFTER_MS = 500;
 const MAX_HEADER_BYTES = 32 * 1024;
 
 /** The log of a process: text on a terminal, else JSON, unless told. */
@@ -67,7 +69,15 @@ export async function serve(options: ServerOptions, hooks: ServeHooks = {}): Pro
     throw error;
   }
   for (const warning of registry.parts.storage.warnings) log.note('warn', warning);
+  const { parts } = registry;
+  systemRuntime.clock.after(LOAD_AFTER_MS, () => loadPutOff(parts));
   return running;
+}
+
+/** Whoever asks for it first would have to wait for it otherwise. */
+function loadPutOff({ repositories, onFault }: OpenRegistry): void {
+  for (const { site } of repositories)
+    for (const one of site.instance.putOff ?? []) one.load().catch((error: unknown) => onFault(error, 'loading'));
 }
 
 class Running implements RunningServer {
@@ -78,7 +88,7 @@ class Running implements RunningServer {
   private readonly counted: Metrics;
   private readonly clock: Clock = systemRuntime.clock;
   private readonly server: Server;
-  private readonly connections = new Set<Socket>();
+  private readonly connections = new Map<Socket, Connection>();
   private front: RawHandler;
   private stopping: Promise<void> | undefined;
 
@@ -97,7 +107,7 @@ class Running implements RunningServer {
     );
     this.server = harden(createServer({ maxHeaderSize: MAX_HEADER_BYTES }, handler));
     this.server.on('connection', (socket: Socket) => {
-      this.connections.add(socket);
+      this.connections.set(socket, { peer: socket.remoteAddress, told: 0 });
       socket.once('close', () => this.connections.delete(socket));
     });
   }
@@ -139,7 +149,7 @@ class Running implements RunningServer {
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     this.server.closeIdleConnections();
     // Browsers and load balancers open some ahead of need. Nothing is under way there, but Node does not call that idle.
-    for (const socket of this.connections) if (socket.bytesRead === 0) socket.destroy();
+    for (const socket of this.connections.keys()) if (socket.bytesRead === 0) socket.destroy();
     const limit = this.clock.after(DRAIN_MS, () => this.server.closeAllConnections());
     await closed;
     limit.cancel();
@@ -147,31 +157,72 @@ class Running implements RunningServer {
   }
 
   private begun(req: IncomingMessage, res: ServerResponse): RequestWatch {
-    const { socket } = req;
-    const peer = socket.remoteAddress;
-    const sent = socket.bytesWritten;
-    const at = this.clock.monotonic();
     this.counted.began();
     if (this.stopping) res.shouldKeepAlive = false;
-    return {
-      closed: (answer) => {
-        const record = {
-          method: req.method ?? '',
-          path: req.url ?? '/',
-          status: answer?.status ?? 499,
-          bytes: Math.max(0, (req.socket?.bytesWritten ?? sent) - sent),
-          milliseconds: this.clock.monotonic() - at,
-          user: answer?.about.user,
-          repository: answer?.about.repository,
-          route: answer?.about.route,
-          peer,
-          cut: !res.writableFinished,
-        };
-        this.counted.ended(record);
-        this.log.request(record);
-        if (this.stopping) this.server.closeIdleConnections();
-      },
-    };
+    return new Watched(req, res, this.connections.get(req.socket), this.clock, (record) => this.ended(record));
+  }
+
+  private ended(record: RequestRecord): void {
+    this.counted.ended(record);
+    this.log.request(record);
+    if (this.stopping) this.server.closeIdleConnections();
+  }
+}
+
+/** What is asked of a connection once, and not with each of its requests. */
+interface Connection {
+  readonly peer: string | undefined;
+  /** Bytes sent on it that records have told already: answers end in their order. */
+  told: number;
+}
+
+/** One request, until its answer has gone. */
+class Watched implements RequestWatch {
+  private readonly req: IncomingMessage;
+  private readonly res: ServerResponse;
+  private readonly connection: Connection | undefined;
+  private readonly clock: Clock;
+  private readonly ended: (record: RequestRecord) => void;
+  private readonly at: number;
+
+  constructor(
+    req: IncomingMessage,
+    res: ServerResponse,
+    connection: Connection | undefined,
+    clock: Clock,
+    ended: (record: RequestRecord) => void,
+  ) {
+    this.req = req;
+    this.res = res;
+    this.connection = connection;
+    this.clock = clock;
+    this.ended = ended;
+    this.at = clock.monotonic();
+  }
+
+  closed(answer: RawResponse | undefined): void {
+    const { req, res } = this;
+    this.ended({
+      method: req.method ?? '',
+      path: req.url ?? '/',
+      status: answer?.status ?? 499,
+      bytes: this.sent(),
+      milliseconds: this.clock.monotonic() - this.at,
+      user: answer?.about.user,
+      repository: answer?.about.repository,
+      route: answer?.about.route,
+      peer: this.connection?.peer,
+      cut: !res.writableFinished,
+    });
+  }
+
+  private sent(): number {
+    const { connection } = this;
+    if (!connection) return 0;
+    const all = this.req.socket?.bytesWritten ?? connection.told;
+    const bytes = Math.max(0, all - connection.told);
+    connection.told = Math.max(all, connection.told);
+    return bytes;
   }
 }
 
