@@ -3,7 +3,6 @@ import { type EnsuredAdmin, ensureAdmin } from './auth/admin.js';
 import { AuthManager, type TokenSwitch } from './auth/auth-manager.js';
 import { DirectoryAccounts } from './auth/directory-accounts.js';
 import { Organisations } from './auth/organisations.js';
-import { ProviderAccounts } from './auth/provider-accounts.js';
 import { DefaultAuthProvider } from './auth/providers/tokens.js';
 import { deriveKeys, type Keys } from './auth/secret.js';
 import { TrustedPublishers } from './auth/trusted-publishers.js';
@@ -56,6 +55,7 @@ export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
   if (config.authProvider) {
     const manager = managerOf(parts, config.authProvider);
     await manager.init();
+    const { ProviderAccounts } = await import('./auth/provider-accounts.js');
     const accounts = new ProviderAccounts(manager, config.authProvider);
     const trustedPublishers = publishersOf(parts, manager);
     return {

@@ -1,5 +1,6 @@
 import type { Action, Resource } from '../auth/principal.js';
 import type { RegistryError } from '../errors/registry-error.js';
+import type { Later } from '../lib/later.js';
 import type { HeaderBag, Route } from './route.js';
 
 /** What a refused request wanted, for challenges that name it, in the client's own words. */
@@ -54,6 +55,8 @@ export interface ProtocolInstance {
   /** The organisation that has a package's scope; undefined: the name has none. Absent: the protocol knows no scopes. */
   organisationOf?(name: string): string | undefined;
   readonly routes: readonly Route[];
+  /** Handlers that are not loaded yet: by whoever asks first, or behind the start of a server. */
+  readonly putOff?: readonly Later<unknown>[];
   readonly errors: ErrorFormat;
   /**
    * Clients can name no mount: all repositories answer below this path at the root of the host as well. The first components of a name are then the

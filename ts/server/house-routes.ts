@@ -7,7 +7,6 @@ import { type Call, type Param, type Route, routesOf } from '../http/route.js';
 import type { PackageSource, Ruled } from '../packages/package-handle.js';
 import type { OpenRegistry } from '../smart-registry.js';
 import { FORMAT_KEY } from '../storage/key.js';
-import { collectAll } from './house-keeping.js';
 import { optionalFields, userOf } from './management.js';
 import { showRepositories } from './shown-repositories.js';
 import { uiRoutes } from './ui-routes.js';
@@ -189,6 +188,7 @@ const upkeep = ({ registry }: HouseFacts): readonly Route[] => [
       const { dryRun = false } = call.body;
       if (typeof dryRun !== 'boolean') throw invalid('dryRun must be true or false');
       const how = { dryRun, signal: call.signal, onProgress: () => call.progress() };
+      const { collectAll } = await import('./house-keeping.js');
       return json({ dryRun, repositories: await collectAll(registry, how) }, 'no-store');
     },
   }),

@@ -4,7 +4,6 @@ import type { Runtime } from '../lib/clock.js';
 import { randomId } from '../lib/ids.js';
 import type { StorageDriver } from './driver.js';
 import { nameHash, probeResultKey, probeScratchPrefix } from './key.js';
-import { probeContract } from './probe-contract.js';
 import { isProbed, PROBE_VERSION, type ProbeFinding } from './probe-driver.js';
 import { readBack } from './probe-read-back.js';
 import { StorageError } from './storage-error.js';
@@ -59,8 +58,8 @@ export async function ensureCapable(driver: StorageDriver, options: CapabilityOp
 
 const identityOf = (driver: StorageDriver): string => (isProbed(driver) ? driver.probeIdentity : `driver ${driver.name}`);
 
-const look = (driver: StorageDriver, runtime: Runtime): Promise<readonly ProbeFinding[]> =>
-  isProbed(driver) ? driver.probe() : probeContract(driver, runtime);
+const look = async (driver: StorageDriver, runtime: Runtime): Promise<readonly ProbeFinding[]> =>
+  isProbed(driver) ? driver.probe() : (await import('./probe-contract.js')).probeContract(driver, runtime);
 
 function toResult(identity: string, findings: readonly ProbeFinding[]): ProbeResult {
   const of = (level: ProbeFinding['level']): string[] =>

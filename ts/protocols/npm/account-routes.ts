@@ -1,4 +1,5 @@
 import { type Route, routesOf } from '../../http/route.js';
+import type { Asked } from '../../lib/later.js';
 import { type AccountHandlers, jsonObject, loginForm } from './account.js';
 import { nameParam, revParam, textParam, userParam } from './names.js';
 import { codeForm, type OneTimePasswordHandlers } from './one-time-password.js';
@@ -10,9 +11,9 @@ const KiB = 1024;
 const route = routesOf<NpmState>();
 
 export interface AccountTables {
-  readonly trusted: TrustedPublishingHandlers;
+  readonly trusted: Asked<TrustedPublishingHandlers>;
   readonly accounts: AccountHandlers;
-  readonly profiles: ProfileHandlers;
+  readonly profiles: Asked<ProfileHandlers>;
   readonly oneTimePasswords: OneTimePasswordHandlers;
 }
 

@@ -2,20 +2,16 @@ import type { Accounts } from '../../auth/accounts.js';
 import type { TrustedPublishers } from '../../auth/trusted-publishers.js';
 import type { ProtocolInstance } from '../../http/plugin.js';
 import type { Runtime } from '../../lib/clock.js';
+import { later } from '../../lib/later.js';
 import { AccountHandlers } from './account.js';
 import { AuditHandlers } from './audit.js';
-import { DocumentHandlers } from './documents-put.js';
 import { npmErrors } from './errors.js';
 import { parseName } from './names.js';
 import { OneTimePasswordHandlers } from './one-time-password.js';
-import { OrganisationHandlers } from './organisations.js';
 import { peopleOf } from './people.js';
-import { ProfileHandlers } from './profile.js';
 import { PackageReads } from './read.js';
 import { npmRoutes } from './routes.js';
-import { SearchHandlers } from './search.js';
 import type { Signer } from './signer.js';
-import { TrustedPublishingHandlers } from './trusted-publishing.js';
 import { PackageViews } from './views.js';
 
 /** What npm needs from the house, and nothing else. */
@@ -38,21 +34,33 @@ export function npm({ accounts, repository, trustedPublishers, runtime, signer, 
   const findUser = (name: string): Promise<string | undefined> => accounts.findUser(name);
   const oneTimePasswords = new OneTimePasswordHandlers(accounts);
   const views = new PackageViews({ cacheBytes, people, runtime });
+  const puts = later(async () => new (await import('./documents-put.js')).DocumentHandlers({ signer, people, findUser }));
+  const search = later(async () => new (await import('./search.js')).SearchHandlers(people, findUser));
+  const profiles = later(async () => new (await import('./profile.js')).ProfileHandlers(accounts, oneTimePasswords));
+  const organisations = later(async () => {
+    const { OrganisationHandlers } = await import('./organisations.js');
+    return new OrganisationHandlers({ accounts, people, otp: oneTimePasswords, repository });
+  });
+  const trusted = later(async () => {
+    const { TrustedPublishingHandlers } = await import('./trusted-publishing.js');
+    return new TrustedPublishingHandlers({ publishers: trustedPublishers, repository });
+  });
   return {
     protocol: 'npm',
     resourceType: 'package',
     errors: npmErrors,
     oneTimePasswords,
     organisationOf: (name) => parseName(name).scope,
+    putOff: [puts, search, profiles, organisations, trusted],
     routes: npmRoutes({
       reads: new PackageReads({ views, people, organisations: accounts.organisations, repository }),
-      puts: new DocumentHandlers({ signer, people, findUser }),
+      puts: puts.methods,
       accounts: new AccountHandlers(accounts, oneTimePasswords),
-      profiles: new ProfileHandlers(accounts, oneTimePasswords),
+      profiles: profiles.methods,
       oneTimePasswords,
-      organisations: new OrganisationHandlers({ accounts, people, otp: oneTimePasswords, repository }),
-      trusted: new TrustedPublishingHandlers({ publishers: trustedPublishers, repository }),
-      search: new SearchHandlers(people, findUser),
+      organisations: organisations.methods,
+      trusted: trusted.methods,
+      search: search.methods,
       audit: new AuditHandlers(signer),
     }),
   };

@@ -2,6 +2,8 @@ import { invalid, RegistryError } from '../../errors/registry-error.js';
 import { liveReleases, type NpmRelease, type NpmState } from './state.js';
 
 const MiB = 1024 * 1024;
+/** Largest tarball. */
+export const MAX_TARBALL = 1024 * MiB;
 /** Manifests of all versions of a package: its document holds them all, and is put together in memory. */
 export const MAX_MANIFESTS = 256 * MiB;
 /** Members of all objects of a manifest: the largest that people write have some thousands. */

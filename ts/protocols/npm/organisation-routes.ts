@@ -1,4 +1,5 @@
 import { type Param, type Route, routesOf } from '../../http/route.js';
+import type { Asked } from '../../lib/later.js';
 import { jsonObject } from './account.js';
 import { textParam } from './names.js';
 import type { OrganisationHandlers } from './organisations.js';
@@ -12,7 +13,7 @@ const org: Param<string> = { ...textParam, parse: (raw) => textParam.parse(raw).
 const team = textParam;
 
 /** Who may do what in a scope. Handlers ask for the standing in the organisation; for these routes the pipeline asks for credentials. */
-export const organisationRoutes = (on: OrganisationHandlers): readonly Route[] => [
+export const organisationRoutes = (on: Asked<OrganisationHandlers>): readonly Route[] => [
   route({ id: 'org', method: 'GET', path: '/-/org/{org}/user', params: { org }, access: 'authenticated', handler: on.roster }),
   route({
     id: 'org-set',

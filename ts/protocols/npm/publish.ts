@@ -10,7 +10,7 @@ import { MANIFEST_INLINE_MAX, type NewFile, publishChange, statusChange, visibil
 import type { PackageHandle, UploadedObject } from '../../packages/package-handle.js';
 import { alreadyPublished } from './errors.js';
 import { actorOf, done } from './life-cycle.js';
-import { checkManifests, checkTags } from './limits.js';
+import { checkManifests, checkTags, MAX_TARBALL } from './limits.js';
 import { cardOf, checkIdentity, composeManifest, type Fields, isFields } from './manifest.js';
 import { canonicalVersion, type NpmName, newNameProblem, tagProblem, tarballName } from './names.js';
 import { attestationsDocument, checkBundle, type Subject } from './provenance.js';
@@ -25,8 +25,6 @@ type Handle = PackageHandle<NpmState>;
 type Sent = PublishBody<Received>;
 
 const MiB = 1024 * 1024;
-/** Largest tarball. */
-export const MAX_TARBALL = 1024 * MiB;
 const MAX_MANIFEST = 2 * MiB;
 const MAX_README = 64 * 1024;
 /** A bundle has at most 4 MiB, and our own word for it a few thousand bytes. */

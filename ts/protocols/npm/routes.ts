@@ -1,14 +1,15 @@
 import { invalid } from '../../errors/registry-error.js';
 import { type Param, type RequestBody, type Route, routesOf } from '../../http/route.js';
+import type { Asked } from '../../lib/later.js';
 import { jsonObject } from './account.js';
 import { type AccountTables, accountRoutes } from './account-routes.js';
 import type { AuditHandlers } from './audit.js';
 import type { DocumentHandlers } from './documents-put.js';
 import { deleteTarball, removeTag, setAccess, setTag, setTags, unpublishAll } from './life-cycle.js';
+import { MAX_TARBALL } from './limits.js';
 import { fileParam, type NpmName, nameParam, revParam, selectorParam, specParam, tagParam, userParam } from './names.js';
 import { organisationRoutes } from './organisation-routes.js';
 import type { OrganisationHandlers } from './organisations.js';
-import { MAX_TARBALL } from './publish.js';
 import type { PackageReads } from './read.js';
 import type { SearchHandlers } from './search.js';
 import type { NpmState } from './state.js';
@@ -39,9 +40,9 @@ const jsonTags = async (body: RequestBody): Promise<ReadonlyMap<string, string>>
 
 export interface NpmHandlers extends AccountTables {
   readonly reads: PackageReads;
-  readonly puts: DocumentHandlers;
-  readonly organisations: OrganisationHandlers;
-  readonly search: SearchHandlers;
+  readonly puts: Asked<DocumentHandlers>;
+  readonly organisations: Asked<OrganisationHandlers>;
+  readonly search: Asked<SearchHandlers>;
   readonly audit: AuditHandlers;
 }
 
@@ -200,7 +201,7 @@ const aboutPackages = (on: PackageReads): readonly Route[] => [
 ];
 
 /** Packages themselves: documents and tarballs. */
-const documents = (reads: PackageReads, puts: DocumentHandlers): readonly Route[] => [
+const documents = (reads: PackageReads, puts: NpmHandlers['puts']): readonly Route[] => [
   route({
     id: 'tarball',
     method: 'GET',

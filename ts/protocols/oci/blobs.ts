@@ -1,3 +1,4 @@
+import { RegistryError } from '../../errors/registry-error.js';
 import { empty, file, type Reply } from '../../http/reply.js';
 import type { Call } from '../../http/route.js';
 import type { Clock } from '../../lib/clock.js';
@@ -6,9 +7,17 @@ import type { PackageHandle, StoredFile } from '../../packages/package-handle.js
 import { dropChange, touchChange } from './changes.js';
 import { blobUnknown, unsupported } from './errors.js';
 import type { Digest } from './names.js';
-import { actorOf } from './publish.js';
 import type { OciRules } from './rules.js';
 import type { Blob, OciState } from './state.js';
+
+/** Bytes that a blob may have. */
+export const MAX_BLOB = 2 ** 40;
+
+/** Who changes something. Throws `unauthenticated` where nobody has said who it is. */
+export const actorOf = (call: Pick<Call<unknown, unknown, OciState>, 'principal'>): string => {
+  if (!call.principal) throw new RegistryError('unauthenticated', 'authentication required');
+  return call.principal.userId;
+};
 
 /** What else can be done with a blob. */
 const ALLOWED = ['GET', 'HEAD'];

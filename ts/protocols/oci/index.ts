@@ -1,18 +1,14 @@
 import type { Accounts } from '../../auth/accounts.js';
 import type { ProtocolInstance } from '../../http/plugin.js';
 import type { Runtime } from '../../lib/clock.js';
-import { UploadSessions } from '../../packages/upload-session.js';
+import { later } from '../../lib/later.js';
 import type { StorageDriver } from '../../storage/driver.js';
 import { Blobs } from './blobs.js';
-import { Catalog } from './catalog.js';
 import { ociErrors } from './errors.js';
-import { ManifestChanges } from './publish.js';
 import { Manifests, Reads } from './read.js';
-import { Referrers } from './referrers.js';
 import { ociRoutes } from './routes.js';
 import { rulesOf } from './rules.js';
-import { type TokenParts, Tokens } from './tokens.js';
-import { Uploads } from './uploads.js';
+import type { TokenParts } from './tokens.js';
 
 /** What a container registry needs from the house, and nothing else. */
 export interface OciOptions {
@@ -36,19 +32,34 @@ export function oci(options: OciOptions): ProtocolInstance {
   const { repository, driver, runtime, accounts, manager, features, cacheBytes, realm, service, onFault } = options;
   const rules = rulesOf(features);
   const manifests = new Manifests(cacheBytes);
+  const changes = later(async () => new (await import('./publish.js')).ManifestChanges(rules));
+  const referrers = later(async () => new (await import('./referrers.js')).Referrers(manifests));
+  const catalog = later(async () => new (await import('./catalog.js')).Catalog(repository));
+  const uploads = later(async () => {
+    const [{ Uploads }, { UploadSessions }] = await Promise.all([
+      import('./uploads.js'),
+      import('../../packages/upload-session.js'),
+    ]);
+    return new Uploads(new UploadSessions({ repository, driver, runtime, onFault }), rules);
+  });
+  const tokens = later(async () => {
+    const { Tokens } = await import('./tokens.js');
+    return new Tokens({ manager, accounts, repository, clock: runtime.clock });
+  });
   return {
     protocol: 'oci',
     resourceType: 'repository',
     commonMount: '/v2',
+    putOff: [tokens, uploads, changes, referrers, catalog],
     errors: ociErrors({ realm, service }),
     routes: ociRoutes({
       blobs: new Blobs(rules, runtime.clock),
-      uploads: new Uploads(new UploadSessions({ repository, driver, runtime, onFault }), rules),
-      changes: new ManifestChanges(rules),
+      uploads: uploads.methods,
+      changes: changes.methods,
       reads: new Reads(manifests),
-      referrers: new Referrers(manifests),
-      catalog: new Catalog(repository),
-      tokens: new Tokens({ manager, accounts, repository, clock: runtime.clock }),
+      referrers: referrers.methods,
+      catalog: catalog.methods,
+      tokens: tokens.methods,
     }),
   };
 }

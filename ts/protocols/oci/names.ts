@@ -99,3 +99,11 @@ export const uploadParam: Param<string> = {
 
 export const uploadUnknown = (): RegistryError =>
   new RegistryError('not_found', 'blob upload unknown to registry', { code: 'BLOB_UPLOAD_UNKNOWN' });
+
+/** The repository from which a blob is to be mounted, by its own name; what is no name, or not one of ours, is no repository. */
+export const mountSource = (query: { get(name: string): string | undefined }, prefix: string): string | undefined => {
+  const from = query.get('from');
+  if (query.get('mount') === undefined || !from?.startsWith(prefix)) return undefined;
+  const name = from.slice(prefix.length);
+  return isName(name) ? name : undefined;
+};

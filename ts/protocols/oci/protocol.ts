@@ -1,5 +1,5 @@
 import type { ProtocolInstance } from '../../http/plugin.js';
-import { collectImages } from './collect-garbage.js';
+import type { OciCollection } from './collect-garbage.js';
 import { ociInventory, ociSchema } from './fold.js';
 import { type OciOptions, oci } from './index.js';
 import { ociLifeCycle } from './management.js';
@@ -17,5 +17,5 @@ export const ociProtocol = {
     return `echo "$ENTREPOT_TOKEN" | docker login ${host} --username token --password-stdin`;
   },
   create: (parts: OciOptions): ProtocolInstance => oci(parts),
-  tidy: collectImages,
+  tidy: async (collection: OciCollection): Promise<void> => (await import('./collect-garbage.js')).collectImages(collection),
 };

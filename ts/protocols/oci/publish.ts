@@ -5,6 +5,7 @@ import { Hasher } from '../../lib/digest.js';
 import type { Mutant } from '../../log/mutant.js';
 import type { Decision, NewChange } from '../../log/schema.js';
 import type { HookFile, PackageHandle, UploadedObject } from '../../packages/package-handle.js';
+import { actorOf } from './blobs.js';
 import { manifestChange, tagChange, touchChange, unmanifestChange, untagChange } from './changes.js';
 import {
   denied,
@@ -44,11 +45,6 @@ interface Rights {
 
 /** The manifest is not there after all, and its bytes were not stored. */
 class NotStored extends Error {}
-
-export const actorOf = (call: Pick<Call<unknown, unknown, OciState>, 'principal'>): string => {
-  if (!call.principal) throw new RegistryError('unauthenticated', 'authentication required');
-  return call.principal.userId;
-};
 
 async function wantedOf(call: ManifestCall<RequestBody>, bytes: Uint8Array): Promise<Wanted> {
   const { reference } = call.params;

@@ -1,24 +1,25 @@
 import { type Param, type Route, routesOf } from '../../http/route.js';
-import type { Blobs } from './blobs.js';
+import type { Asked } from '../../lib/later.js';
+import { type Blobs, MAX_BLOB } from './blobs.js';
 import type { Catalog } from './catalog.js';
 import { discoverAll, discoverFor } from './extensions.js';
 import { MAX_MANIFEST } from './manifest.js';
-import { bareNameParam, digestParam, knownReferenceParam, nameParam, referenceParam, uploadParam } from './names.js';
+import { bareNameParam, digestParam, knownReferenceParam, mountSource, nameParam, referenceParam, uploadParam } from './names.js';
 import type { ManifestChanges } from './publish.js';
 import type { Reads } from './read.js';
 import type { Referrers } from './referrers.js';
 import type { OciState } from './state.js';
 import type { Tokens } from './tokens.js';
-import { MAX_BLOB, mountSource, type Uploads } from './uploads.js';
+import type { Uploads } from './uploads.js';
 
 export interface OciHandlers {
   readonly blobs: Blobs;
-  readonly uploads: Uploads;
-  readonly changes: ManifestChanges;
+  readonly uploads: Asked<Uploads>;
+  readonly changes: Asked<ManifestChanges>;
   readonly reads: Reads;
-  readonly referrers: Referrers;
-  readonly catalog: Catalog;
-  readonly tokens: Tokens;
+  readonly referrers: Asked<Referrers>;
+  readonly catalog: Asked<Catalog>;
+  readonly tokens: Asked<Tokens>;
 }
 
 const route = routesOf<OciState>();

@@ -6,22 +6,18 @@ import type { PackageHandle, UploadedObject } from '../../packages/package-handl
 import { NoSession, OutOfOrder, type UploadSession, type UploadSessions } from '../../packages/upload-session.js';
 import type { UploadState } from '../../packages/upload-state.js';
 import { StorageError } from '../../storage/storage-error.js';
-import { findBlob, keepBlob, OCTETS, storedBlob } from './blobs.js';
+import { actorOf, findBlob, keepBlob, MAX_BLOB, OCTETS, storedBlob } from './blobs.js';
 import { blobChange, touchChange } from './changes.js';
 import { type Chunk, chunkOf } from './content-range.js';
 import { digestInvalid, sizeInvalid } from './errors.js';
 import { blobPath, type Place, uploadPath } from './locations.js';
-import { type Digest, digestOf, isName, parseAlgorithm, parseDigest, uploadUnknown } from './names.js';
-import { actorOf } from './publish.js';
+import { type Digest, digestOf, parseAlgorithm, parseDigest, uploadUnknown } from './names.js';
 import { type OciRules, openingChanges } from './rules.js';
 import type { OciState } from './state.js';
 
 type Handle = PackageHandle<OciState>;
 type StartCall = Call<{ readonly name: string }, RequestBody, OciState>;
 type SessionCall<B> = Call<{ readonly name: string; readonly id: string }, B, OciState>;
-
-/** Bytes that a blob may have. */
-export const MAX_BLOB = 2 ** 40;
 
 const REFUSED: ReadonlySet<string> = new Set(['forbidden', 'unauthenticated']);
 
@@ -44,14 +40,6 @@ function announced(query: Query): string | undefined {
   if (others.length > 0) throw digestInvalid('more than one digest');
   return digest;
 }
-
-/** The repository from which a blob is to be mounted, by its own name; what is no name, or not one of ours, is no repository. */
-export const mountSource = (query: { get(name: string): string | undefined }, prefix: string): string | undefined => {
-  const from = query.get('from');
-  if (query.get('mount') === undefined || !from?.startsWith(prefix)) return undefined;
-  const name = from.slice(prefix.length);
-  return isName(name) ? name : undefined;
-};
 
 /**
  * The answer is certain, though what it leaves behind could not be cleared away now: "come again" would have the client find the upload gone and not hear

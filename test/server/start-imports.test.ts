@@ -1,0 +1,24 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+
+const TS = fileURLToPath(new URL('../../ts', import.meta.url));
+const STATIC = /^(?:import|export) (?!type\b)[^;]*?from '(\.[^']+)\.js';$/gm;
+
+/** What is loaded with these modules, whether or not anybody asks for it. */
+function loadedWith(entries: readonly string[]): ReadonlySet<string> {
+  const found = new Set(entries.map((entry) => join(TS, entry)));
+  for (const file of found)
+    for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(STATIC)) found.add(`${join(dirname(file), name)}.ts`);
+  return new Set([...found].map((file) => relative(TS, file)));
+}
+
+it('a server that starts loads what its first answers need, and not what changes packages or looks after the storage', () => {
+  const loaded = loadedWith(['server/program.ts', 'server/run.ts', 'compose-folder.ts', 'compose-folder-secret.ts']);
+  expect(loaded).toContain('protocols/npm/read.ts');
+  expect(loaded).toContain('protocols/oci/read.ts');
+  const needless =
+    /^(formats\/(tar|gzip|base64|json-stream)|protocols\/npm\/(publish|documents-put|search|organisations|profile)|protocols\/oci\/(publish|uploads|tokens|referrers|catalog|collect-garbage)|packages\/(verify|collect-garbage|upload-session|search)|storage\/drivers\/s3|server\/(commands|house-keeping))/;
+  expect([...loaded].filter((file) => needless.test(file))).toEqual([]);
+});
