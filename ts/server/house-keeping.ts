@@ -1,6 +1,7 @@
 import { userSchema } from '../auth/users.js';
 import { recordSpace, repositorySchema } from '../compose-records.js';
 import { collectGarbage, type GarbageReport, keyedLogs } from '../packages/collect-garbage.js';
+import { makeRoom } from '../packages/make-room.js';
 import { type Finding, type VerifyReport, verifiable, verify } from '../packages/verify.js';
 import type { OpenRegistry } from '../smart-registry.js';
 import { withTimeLimit } from '../storage/time-limit.js';
@@ -42,6 +43,8 @@ export async function collectAll(
 ): Promise<readonly RepositoryGarbage[]> {
   const { storage, repositories, runtime, onFault } = registry;
   const driver = telling(withTimeLimit(storage.driver, runtime.clock, CALL_MS), onProgress);
+  const gone = options.dryRun ? 0 : await makeRoom(driver, options.signal);
+  if (gone > 0) onFault(new Error(`the storage is full: ${gone} views were deleted to make room for the collection`), 'gc');
   const reports: RepositoryGarbage[] = [];
   for (const { plan, space: quiet, protocol } of repositories) {
     const space = telling(quiet, onProgress);

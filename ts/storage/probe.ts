@@ -39,6 +39,8 @@ const REMEMBERED_MS = 7 * 24 * 3_600_000;
 /** Stores round their times to seconds. */
 const ROUNDING_MS = 1_000;
 const RESULT_MAX_BYTES = 16 * 1_024;
+const FULL =
+  'There is no space left on the storage: what it can do is believed from an earlier look, and nothing can be published';
 
 /**
  * Makes sure that a store keeps the promise on which everything rests: of any number of simultaneous creates of one key, exactly one succeeds.
@@ -100,7 +102,13 @@ async function recall(driver: StorageDriver, key: string, identity: string, runt
   }
   const result = parse(found.body);
   if (result?.identity !== identity) return undefined;
-  const age = (await storeTime(driver, runtime)) - found.modified;
+  const time = await storeTime(driver, runtime).catch((error: unknown) => {
+    if (error instanceof StorageError && error.kind === 'full') return undefined;
+    throw error;
+  });
+  // No new probe either could be made on it, and to read from it, or to delete, is still possible.
+  if (time === undefined) return { ...result, warnings: [...result.warnings, FULL] };
+  const age = time - found.modified;
   return age >= -ROUNDING_MS && age < REMEMBERED_MS ? result : undefined;
 }
 
