@@ -87,7 +87,7 @@ function composeRepository(parts: RepositoryParts, plan: RepositoryPlan, hooks: 
     runtime,
     onFault: faults,
   });
-  const { realm, service } = parts.config.auth?.ociTokens ?? {};
+  const { realm, service, enabled: sessions } = parts.config.auth?.ociTokens ?? {};
   const instance = protocol.create({
     repository: name,
     driver,
@@ -98,6 +98,7 @@ function composeRepository(parts: RepositoryParts, plan: RepositoryPlan, hooks: 
     trustedPublishers: auth.trustedPublishers,
     realm,
     service,
+    sessions,
     features,
     cacheBytes,
     onFault,

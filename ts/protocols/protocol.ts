@@ -27,6 +27,8 @@ export interface ProtocolContext {
   /** What challenges of a token service say of it; absent: taken from the request. */
   readonly realm?: string | undefined;
   readonly service?: string | undefined;
+  /** False: its token service is switched off. */
+  readonly sessions?: boolean | undefined;
   readonly features: Readonly<Record<string, boolean>>;
   /** Bytes for rendered documents in memory. */
   readonly cacheBytes: number;

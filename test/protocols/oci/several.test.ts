@@ -245,6 +245,19 @@ describe('one image repository', () => {
     },
   );
 
+  it('oci 1: where sessions are switched off clients are asked for Basic, which works, and not sent where no tokens are', async () => {
+    const { ask } = await registryOf([['images', '/oci']], { auth: { adminToken: ADMIN, ociTokens: { enabled: false } } });
+    for (const path of ['/v2/', '/v2/team/app/tags/list']) {
+      const refused = await ask('GET', path, { headers: { authorization: '' } });
+      expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="images.example"']);
+    }
+    const authorization = `Basic ${Buffer.from(`token:${ADMIN}`).toString('base64')}`;
+    expect((await ask('GET', '/v2/', { headers: { authorization } })).status).toBe(200);
+    const opened = await ask('POST', '/v2/team/app/blobs/uploads/', { body: '', headers: { authorization } });
+    expect(opened.status).toBe(202);
+    expect((await ask('GET', '/v2/token', { headers: { authorization } })).status).toBe(404);
+  });
+
   it('oci 37: a scope may have host and port in front of the name', async () => {
     const { ask, push } = await registryOf([['images', '/oci']]);
     await push('/v2/team/app', 'text/a');

@@ -51,6 +51,8 @@ export interface ChallengeOptions {
   readonly realm?: string | undefined;
   /** Default: the host of the realm. */
   readonly service?: string | undefined;
+  /** False: there are no sessions, and Basic is asked for. */
+  readonly sessions?: boolean | undefined;
 }
 
 const WORDS: Readonly<Record<Action, readonly string[]>> = {
@@ -87,7 +89,9 @@ export const ociErrors = (options: ChallengeOptions): ErrorFormat => ({
   },
   challenge(baseUrl, wanted, error) {
     const realm = options.realm ?? `${rootOf(baseUrl)}/token`;
-    const parts = [`realm=${quoted(realm)}`, `service=${quoted(options.service ?? hostOf(realm))}`];
+    const service = quoted(options.service ?? hostOf(realm));
+    if (options.sessions === false) return `Basic realm=${service}`;
+    const parts = [`realm=${quoted(realm)}`, `service=${service}`];
     if (wanted.length > 0) parts.push(`scope=${quoted(scopesOf(wanted))}`);
     if (error?.code === NARROW) parts.push(`error="${NARROW}"`);
     else if (error !== undefined && error.message !== MISSING) parts.push('error="invalid_token"');

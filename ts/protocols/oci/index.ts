@@ -24,6 +24,8 @@ export interface OciOptions {
   /** What challenges say; default: the host that was asked. */
   readonly realm?: string | undefined;
   readonly service?: string | undefined;
+  /** False: nobody is given any, and challenges ask for Basic. */
+  readonly sessions?: boolean | undefined;
   readonly onFault: (error: unknown, where: string) => void;
 }
 
@@ -51,7 +53,7 @@ export function oci(options: OciOptions): ProtocolInstance {
     resourceType: 'repository',
     commonMount: '/v2',
     putOff: [tokens, uploads, changes, referrers, catalog],
-    errors: ociErrors({ realm, service }),
+    errors: ociErrors({ realm, service, sessions: options.sessions }),
     routes: ociRoutes({
       blobs: new Blobs(rules, runtime.clock),
       uploads: uploads.methods,
