@@ -108,11 +108,23 @@ function idled(manifests: OciState['manifests'], digests: Iterable<string>, n: n
   return changed.length === 0 ? manifests : manifests.withAll(changed);
 }
 
+/** What tags point to, as long as none of them moves: a collector takes a thousand manifests away at once, none of which has a tag. */
+const targets = new WeakMap<OciState['tags'], ReadonlySet<string>>();
+
+function isTagged(tags: OciState['tags'], digest: string): boolean {
+  let known = targets.get(tags);
+  if (!known) {
+    known = new Set(tags.values());
+    targets.set(tags, known);
+  }
+  return known.has(digest);
+}
+
 function removeManifest(state: OciState, digest: string, { n }: EntryInfo, at: number): OciState {
   const manifest = state.manifests.get(digest);
   if (!manifest) return state;
   let { tags, weight } = state;
-  for (const [tag, target] of state.tags) {
+  for (const [tag, target] of isTagged(state.tags, digest) ? state.tags : []) {
     if (target !== digest) continue;
     tags = tags.without(tag);
     weight -= TAG_WEIGHT;
