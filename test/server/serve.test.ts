@@ -135,7 +135,7 @@ describe('a running server', () => {
     const metrics = await get(`${url}/-/metrics`);
     expect(metrics.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
     expect(metrics.text).toContain('entrepot_requests_total{repository="-",route="health",method="GET",status="200"} 1');
-    for (const path of ['/-/ui/', '/-/api/v1/nothing', '/favicon.ico', '/-/', '/v1/'])
+    for (const path of ['/-/ui/nothing', '/-/api/v1/nothing', '/favicon.ico', '/-/', '/v1/'])
       expect((await get(url + path)).status).toBe(404);
     // the root of the host is the only place where container clients look
     expect((await get(`${url}/v2/`)).headers.get('www-authenticate')).toMatch(/^Bearer realm="http.*\/v2\/token"/);
