@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { concat, text, utf8 } from '../lib/bytes.js';
 import { sha256Hex } from '../lib/digest.js';
 import { timeOf } from '../storage/key.js';
@@ -89,7 +88,7 @@ export function decodeEntry(bytes: Uint8Array, n: number): Entry {
     id: head['id'],
     at: head['at'] as number,
     prev: head['prev'] as string | null,
-    hash: createHash('sha256').update(line1).digest('hex'),
+    hash: sha256Hex(line1),
     markers: (body['markers'] as readonly string[] | undefined) ?? [],
     name: body['name'] as string | undefined,
     changes: body['changes'] as readonly Change[],

@@ -19,6 +19,7 @@
 import { createHash } from 'node:crypto';
 import { base32 } from '../lib/bytes.js';
 import { timeText } from '../lib/ids.js';
+import { Recall } from '../lib/recall.js';
 
 export const FORMAT_KEY = 'entrepot.json';
 
@@ -27,8 +28,12 @@ const slot = (n: number): string => String(n).padStart(10, '0');
 /** 160 bits of SHA-256 in base 32: what stands for a name in keys. */
 export const nameHash = (identity: string): string => base32(createHash('sha256').update(identity).digest().subarray(0, 20));
 
+const keys = new Recall<string>();
+
 /** `slug-hash`: names never collide, whatever their case, length or characters. */
-export function packageKey(identity: string): string {
+export const packageKey = (identity: string): string => keys.get(identity) ?? keys.keep(identity, newPackageKey(identity));
+
+function newPackageKey(identity: string): string {
   const slug = identity
     .toLowerCase()
     .replace(/[^a-z0-9]/g, '-')
