@@ -37,10 +37,10 @@ const chosen = <T>(all: Readonly<Record<string, T>>, names: readonly string[]): 
 
 /**
  * Two clients push images that share a layer, a third deletes the image that has brought it, a collector spares nothing for its age. What was
- * acknowledged pulls whole. Without a deleter the image is gone before they come.
+ * acknowledged pulls whole. Without a deleter the image is gone before they come. Who is among `asked` has heard before that the layer is here.
  */
 const collection =
-  (name: string, processes: readonly string[]) =>
+  (name: string, processes: readonly string[], asked: readonly string[] = []) =>
   (mutants: Mutants): Scenario => ({
     name,
     processes,
@@ -56,8 +56,14 @@ const collection =
         await open('collector'),
       ];
       const acknowledged = new Set<string>();
+      for (const [name, images] of [
+        ['pusher 1', one],
+        ['pusher 2', two],
+      ] as const)
+        if (asked.includes(name) && !(await images.has('layer'))) throw new Error('the layer is not here');
       const pusher = async (images: Images, tag: string) => {
-        if (await push(images, tag, 'layer')) acknowledged.add('layer');
+        const told = asked.includes(`pusher ${tag}`) ? heard(await images.tag(tag, 'layer')) : await push(images, tag, 'layer');
+        if (told) acknowledged.add('layer');
       };
       return {
         scripts: chosen(
@@ -157,9 +163,10 @@ const finishing =
   });
 
 checkEveryOrder(collection('images-of-one', ['pusher 1', 'deleter', 'collector']), ['delete-before-drop', 'manifest-unchecked']);
-checkEveryOrder(collection('images-of-two', ['pusher 1', 'pusher 2', 'collector']), [], {
-  most: 1_500,
-});
+const PUSHERS = ['pusher 1', 'pusher 2', 'collector'];
+checkEveryOrder(collection('images-asked', PUSHERS, ['pusher 1', 'pusher 2']), ['delete-before-drop', 'manifest-unchecked']);
+checkEveryOrder(collection('images-half-asked', PUSHERS, ['pusher 1']), ['delete-before-drop', 'manifest-unchecked']);
+checkEveryOrder(collection('images-of-two', PUSHERS), [], { most: 1_500 });
 checkEveryOrder(grace('images-found', ['finder', 'collector', 'time']), ['head-untouched']);
 checkEveryOrder(grace('images-brought', ['bringer', 'collector', 'time']), ['age-by-writer-clock']);
 checkEveryOrder(finishing(['layer']), ['finish-unsealed']);

@@ -140,7 +140,8 @@ export class Stage {
     const queue = this.waiting.get(name) ?? [];
     this.waiting.set(name, []);
     this.footprint = { reads: new Set([TIME]), writes: new Set() };
-    for (const { label } of queue) this.saw(name, label);
+    // what a process does may depend on when it does it
+    for (const { label } of queue) this.saw(name, `${label} at ${this.clock.mono}`);
     this.trace.push(`${name}: ${queue.map(({ label }) => label).join(', ')}`);
     for (const { go } of queue) go();
     await settled();
