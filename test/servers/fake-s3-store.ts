@@ -173,6 +173,7 @@ export class FakeStore {
   private listed(key: string): string {
     const found = this.objects.get(key);
     const time = new Date(found?.modified ?? 0).toISOString();
-    return `<Contents><Key>${key}</Key><Size>${found?.body.byteLength}</Size><LastModified>${time}</LastModified></Contents>`;
+    const shown = key.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+    return `<Contents><Key>${shown}</Key><Size>${found?.body.byteLength}</Size><LastModified>${time}</LastModified></Contents>`;
   }
 }

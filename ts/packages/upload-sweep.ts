@@ -14,6 +14,7 @@ export interface UploadSweep {
 }
 
 const ID = /^[a-z2-7]{26}$/;
+const SLOT = /^\d{10}\.jsonl$/;
 
 /**
  * Deletes the logs of sessions that nobody will go on with: entry 0 first, so that one which is swept half is none. Their bytes are orphans like any
@@ -35,17 +36,18 @@ export async function sweepUploads({ driver, repository, now, grace, dryRun, sig
     if (keys.includes(first)) await driver.delete([first], { signal });
     await driver.delete(keys, { signal });
   };
-  for (let after: string | undefined, more = true; more; ) {
+  for (let after: string | undefined, left = true; left; ) {
     signal?.throwIfAborted();
     const page = await driver.list(prefix, { after, signal });
     for (const object of page.objects) {
-      const [own = ''] = object.key.slice(prefix.length).split('/');
+      const [own = '', name = '', ...more] = object.key.slice(prefix.length).split('/');
       if (own !== id) await sweep();
       id = own;
-      session.push(object);
+      // what somebody has put beside a session's slots stays
+      if (more.length === 0 && SLOT.test(name)) session.push(object);
     }
     after = page.next;
-    more = after !== undefined;
+    left = after !== undefined;
   }
   await sweep();
   return swept;

@@ -1,3 +1,4 @@
+import { quote } from '../formats/quote.js';
 import type { Runtime } from '../lib/clock.js';
 import { Hasher } from '../lib/digest.js';
 import { type FeedState, feedSchema } from '../log/feed.js';
@@ -16,7 +17,7 @@ import { closeCutEntry, type FoldedLog, foldLog } from './verify-log.js';
  * - `log`: the chain is broken, a slot is missing or is no entry. - `unreadable`: a newer program wrote it.
  * - `object-missing`, `object-differs`: what a log names is not there, or not those bytes.
  * - `checkpoint`: a view that would be believed and is not what the log says. - `feed-lacks`: a change that the feed does not have.
- * - `feed-differs`: the feed says something else than the log, or more.
+ * - `feed-differs`: the feed says something else than the log, or more. - `foreign`: what is no key of ours lies there; no problem, it stays as it is.
  */
 export type FindingKind =
   | 'log'
@@ -25,10 +26,12 @@ export type FindingKind =
   | 'object-differs'
   | 'checkpoint'
   | 'feed-lacks'
-  | 'feed-differs';
+  | 'feed-differs'
+  | 'foreign';
 
 export interface Finding {
   readonly kind: FindingKind;
+  /** Empty for what belongs to none. */
   readonly space: string;
   /** The package's name, or its folder where the name is not known; undefined for the feed itself. */
   readonly name: string | undefined;
@@ -126,7 +129,25 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   const report: VerifyReport = { logs: 0, entries: 0, objects: 0, bytes: 0, findings: [], problems: 0 };
   const driver = withTimeLimit(options.driver, options.runtime.clock, CALL_MS);
   for (const space of options.spaces) await space.run({ ...options, driver }, report);
+  await nameForeign({ ...options, driver }, report);
   return report;
+}
+
+/** Tells of what others have put into the store, as far as its listings show it; each once. */
+async function nameForeign({ driver, signal, onFinding }: VerifyOptions, report: VerifyReport): Promise<void> {
+  const told = new Set<string>();
+  for (let after: string | undefined, more = true; more; ) {
+    const page = await driver.list('', { after, signal });
+    for (const key of page.foreign ?? []) {
+      if (told.has(key) || told.size === FINDINGS_MAX) continue;
+      told.add(key);
+      const finding: Finding = { kind: 'foreign', space: '', name: undefined, message: quote(key), repaired: false };
+      onFinding?.(finding);
+      if (report.findings.length < FINDINGS_MAX) report.findings.push(finding);
+    }
+    after = page.next;
+    more = after !== undefined;
+  }
 }
 
 class SpaceVerification<S> {

@@ -8,6 +8,7 @@ import {
   isCopying,
   isPreparing,
   isSynchronous,
+  type ListedObject,
   type ListOptions,
   type ListPage,
   type ObjectInfo,
@@ -61,9 +62,16 @@ export function checkKey(key: string): void {
 /** Throws a StorageError `invalid` for what no key begins with. */
 export function checkPrefix(prefix: string): void {
   if (typeof prefix !== 'string' || prefix.length > MAX_KEY) throw badKey('prefix', prefix);
+  if (!isPrefix(prefix)) throw badKey('prefix', prefix);
+}
+
+/** Whether text from a listing is a key: others than we may have put theirs beside ours. */
+export const isKey = (key: string): boolean => key.length <= MAX_KEY && key.split('/').every(isSegment);
+
+function isPrefix(prefix: string): boolean {
   const segments = prefix.split('/');
   const last = segments.pop() ?? '';
-  if (last.length > MAX_SEGMENT || !PREFIX_END.test(last) || !segments.every(isSegment)) throw badKey('prefix', prefix);
+  return prefix.length <= MAX_KEY && last.length <= MAX_SEGMENT && PREFIX_END.test(last) && segments.every(isSegment);
 }
 
 const isSegment = (segment: string): boolean =>
@@ -113,13 +121,39 @@ class Checks implements StorageDriver {
       throw new StorageError('invalid', `a list's limit is 1 to ${MAX_LIST}`);
     }
     checkSignal(options);
-    return this.inner.list(prefix, options);
+    const page = await this.inner.list(prefix, options);
+    return isOurs(page) ? page : this.listOurs(prefix, { ...options, limit }, page);
+  }
+
+  /** What is no key is not listed, and nothing can be asked for behind it: a page that ends with one goes on to the next that is ours. */
+  private async listOurs(prefix: string, options: ListOptions & { readonly limit: number }, first: ListPage): Promise<ListPage> {
+    const objects: ListedObject[] = [];
+    const foreign: string[] = [];
+    for (let page = first; ; ) {
+      for (const object of page.objects) {
+        if (isKey(object.key)) objects.push(object);
+        else foreign.push(object.key);
+      }
+      foreign.push(...(page.foreign ?? []));
+      const { next } = page;
+      const own = { objects, ...(foreign.length > 0 && { foreign }) };
+      if (next === undefined) return own;
+      if (isPrefix(next)) return { ...own, next };
+      const left = options.limit - objects.length;
+      const last = objects.at(-1);
+      if (left <= 0 && last) return { ...own, next: last.key };
+      checkSignal(options);
+      page = await this.inner.list(prefix, { ...options, after: next, limit: left });
+    }
   }
 
   async close(): Promise<void> {
     await this.inner.close?.();
   }
 }
+
+const isOurs = ({ objects, next }: ListPage): boolean =>
+  (next === undefined || isPrefix(next)) && objects.every(({ key }) => isKey(key));
 
 function withAbilities(inner: StorageDriver): StorageDriver {
   const wrapped = new Checks(inner);

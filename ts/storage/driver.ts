@@ -17,6 +17,8 @@ export interface ListedObject extends ObjectInfo {
 
 export interface ListPage {
   readonly objects: readonly ListedObject[];
+  /** What lies there and is no key, as far as the driver has seen it: somebody else's. For reports only; told again with later pages. */
+  readonly foreign?: readonly string[];
   /** Pass as `after` for the next page; absent on the last one. A page may hold fewer objects than asked for, or none, and still have a next one. */
   readonly next?: string;
 }

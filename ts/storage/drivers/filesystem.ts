@@ -122,12 +122,15 @@ export class FilesystemDriver implements CopyingDriver, ComposingDriver, Prepari
 
   async list(prefix: string, options: ListOptions = {}): Promise<ListPage> {
     const strangers: string[] = [];
+    const foreign: string[] = [];
     try {
       const page = await listPage(this.root, prefix, options, (folder, name) => {
+        const key = folder === '' ? name : `${folder}/${name}`;
         if (name.startsWith(TEMPORARY_MARK)) strangers.push(join(this.root, folder, name));
+        else if (key.startsWith(prefix)) foreign.push(key);
       });
       await sweepTemporaries(strangers, this.temporaryLife, this.runtime);
-      return page;
+      return foreign.length === 0 ? page : { ...page, foreign };
     } catch (error) {
       throw toStorageError(error, `list ${prefix}`);
     }
