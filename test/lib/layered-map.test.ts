@@ -32,6 +32,8 @@ describe('LayeredMap', () => {
             layered = layered.without(one.drop);
           }
           expect(layered.size).toBe(plain.size);
+          // what was sorted is merged from here on
+          if (plain.size % 2 === 0) layered.keysBehind(undefined, 1);
         }
         expect([...layered]).toEqual([...plain]);
         expect([...layered.keys()]).toEqual([...plain.keys()]);

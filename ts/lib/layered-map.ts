@@ -179,8 +179,22 @@ export class LayeredMap<K, V> implements ReadonlyMap<K, V> {
     if (top.size <= TOP) return new LayeredMap(this.base, this.middle, top, size);
     const middle = merged(this.middle, top, this.base);
     const next = new LayeredMap<K, V>(this.base, middle, new Map(), size);
-    return middle.size > Math.max(TOP, this.base.size * MIDDLE) ? LayeredMap.of(next) : next;
+    if (middle.size <= Math.max(TOP, this.base.size * MIDDLE)) return next;
+    const base = withChanges(this.base, middle);
+    // keys that were sorted are merged, which takes a tenth of sorting them again
+    if (sortings.has(this.base)) sortings.set(base, (next as LayeredMap<string, V>).keysBehind(undefined, size));
+    return LayeredMap.over(base);
   }
+}
+
+/** A copy of the base with a layer's changes: what is new, or came back, stands behind all others. */
+function withChanges<K, V>(base: ReadonlyMap<K, V>, middle: Changes<K, V>): Map<K, V> {
+  const all = new Map(base);
+  for (const [key, { value, place }] of middle) {
+    if (value === GONE || place !== 'base') all.delete(key);
+    if (value !== GONE) all.set(key, value);
+  }
+  return all;
 }
 
 /** The changes of both layers as one. */
