@@ -1,3 +1,6 @@
+// loaded now, because this world's clock sees nothing go on while modules are read
+import '../../ts/protocols/oci/collect-garbage.js';
+import '../../ts/storage/probe-contract.js';
 import { createHash } from 'node:crypto';
 import { streamToBuffer } from '../../ts/index.js';
 import type { Runtime } from '../../ts/lib/clock.js';
@@ -100,6 +103,9 @@ export class Process {
 
   async open(): Promise<this> {
     await this.site.drive(this.registry.init());
+    // handlers that are put off: the same
+    const { repositories } = this.registry.parts;
+    await Promise.all(repositories.flatMap(({ site }) => site.instance.putOff?.map((one) => one.load()) ?? []));
     return this;
   }
 
