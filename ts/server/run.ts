@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { systemRuntime } from '../lib/clock.js';
 import { SmartRegistry } from '../smart-registry.js';
 import { showSetUp, showToken } from './banner.js';
+import { compileSoon } from './compile-soon.js';
 import { onSignal } from './on-signal.js';
 import type { ServerOptions } from './options.js';
 import { sentence } from './sentence.js';
@@ -15,6 +16,7 @@ export async function runServer(options: ServerOptions): Promise<number> {
   const told = untilTold();
   const running = await Promise.race([serve(options), told]);
   if (!running) return 0;
+  compileSoon();
   const { admin } = running.registry.parts.auth;
   if (admin?.token !== undefined) showToken(running.log, admin.token);
   showSetUp(running.log, running.url, running.registry.parts, options.registry.publicUrl);
@@ -35,7 +37,8 @@ async function runParent(options: ServerOptions): Promise<number> {
   await registry.destroy();
   if (admin?.token !== undefined) showToken(log, admin.token);
   // All have the same port, also those that come after all others have died.
-  if (options.port === 0) cluster.setupPrimary({ args: [...process.argv.slice(2), '--port', String(await freePort(options.host))] });
+  if (options.port === 0)
+    cluster.setupPrimary({ args: [...process.argv.slice(2), '--port', String(await freePort(options.host))] });
   const { runWorkers } = await import('./workers.js');
   return runWorkers({
     count: options.workers,
