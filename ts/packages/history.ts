@@ -1,4 +1,5 @@
 import type { Json } from '../lib/json.js';
+import { nextTurn, Pace } from '../lib/turns.js';
 import type { Change, LogSpace } from '../log/schema.js';
 
 /** One change, as people read it: what, by whom, when, and what about it; no keys, no manifests. */
@@ -12,6 +13,8 @@ export interface HistoryRecord {
   readonly details: { readonly [field: string]: Json };
 }
 
+/** Records that are made in one turn of the event loop. */
+const RECORDS_A_TURN = 128;
 /** Versions that a record names one by one; of more it says how many. */
 const VERSIONS_MAX = 20;
 
@@ -21,9 +24,11 @@ export async function* historyOf<S>(
   name: string,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<HistoryRecord> {
+  const pace = new Pace(RECORDS_A_TURN);
   for await (const { n, at, changes } of space.history(name, options)) {
     for (const change of changes) {
       yield { entry: n, at: new Date(at).toISOString(), by: change.by, type: change.type, details: detailsOf(change) };
+      if (pace.due()) await nextTurn();
     }
   }
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { publishChange } from '../../../ts/packages/changes.js';
+import { historyOf } from '../../../ts/packages/history.js';
 import { composeManifest } from '../../../ts/protocols/npm/manifest.js';
 import { parseName } from '../../../ts/protocols/npm/names.js';
 import { renderAbbreviated, renderFull } from '../../../ts/protocols/npm/render.js';
@@ -74,6 +75,26 @@ describe('R1: a package of 5,000 versions', () => {
     expect(turns).toBeGreaterThanOrEqual(VERSIONS / 256);
     const after = (await npm.get('/many', { token })).json.versions as Record<string, { deprecated: string }>;
     expect(Object.values(after).filter(({ deprecated }) => deprecated === 'old')).toHaveLength(VERSIONS);
+  });
+
+  it('its history is told some hundred records at a time', async () => {
+    let records = 0;
+    const turns = await turnsDuring(async () => {
+      for await (const { type } of historyOf(npm.space, 'many')) if (type === 'publish') records += 1;
+    });
+    expect(records).toBe(VERSIONS);
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(VERSIONS / 128));
+  });
+
+  it('thousands of tags are checked some hundred at a time', async () => {
+    const tags = Object.fromEntries(Array.from({ length: 3_000 }, (_, at) => [`tag-${at}`, `1.${at}.0`]));
+    let status = 0;
+    const turns = await turnsDuring(async () => {
+      ({ status } = await npm.put('/-/package/many/dist-tags', JSON.stringify(tags), { token }));
+    });
+    expect(status).toBe(200);
+    expect(turns).toBeGreaterThanOrEqual(3_000 / 256);
+    expect((await npm.get('/-/package/many/dist-tags', { token })).json['tag-2999']).toBe('1.2999.0');
   });
 
   it('a document that leaves out one is read some hundred versions at a time', async () => {

@@ -36,6 +36,8 @@ export type FindUser = (name: string) => Promise<string | undefined>;
 const MAX_MESSAGE = 4_096;
 /** Versions of a document whose manifests are read in one turn of the event loop. */
 const VERSIONS_A_TURN = 256;
+/** Whether a tag could be taken for a range is asked of a grammar. */
+const TAGS_A_TURN = 256;
 
 /** What every change of a document is answered with. */
 export const done = (snapshot: NpmSnapshot, status = 200): Reply =>
@@ -301,12 +303,12 @@ export async function star(call: CallOnPackage, starred: boolean): Promise<Reply
   );
 }
 
-function liveVersion(state: NpmState, version: string): string {
-  const known = canonicalVersion(version);
-  if (known === undefined) throw invalid(`${version} is not a version`);
+function thereIs(state: NpmState, known: string): string {
   if (!isLive(state.releases.get(known))) throw new RegistryError('not_found', `version not found: ${known}`);
   return known;
 }
+
+const liveVersion = (state: NpmState, version: string): string => thereIs(state, canonical(version));
 
 export async function setTag(call: Call<{ readonly name: NpmName; readonly tag: string }, string, NpmState>): Promise<Reply> {
   const by = actorOf(call);
@@ -336,15 +338,19 @@ export async function setTags(
   replace: boolean,
 ): Promise<Reply> {
   const by = actorOf(call);
-  for (const tag of call.body.keys()) {
+  const pace = new Pace(TAGS_A_TURN);
+  const wanted = new Map<string, string>();
+  for (const [tag, version] of call.body) {
     const problem = tagProblem(tag);
     if (problem) throw invalid(problem);
+    wanted.set(tag, canonical(version));
+    if (pace.due()) await nextTurn();
   }
   const snapshot = await change(call.package, 'overwrite', ({ state }) => {
     if (!replace) checkTags(state, call.body.keys());
     const changes: NewChange[] = [];
-    for (const [tag, version] of call.body) {
-      const known = liveVersion(state, version);
+    for (const [tag, version] of wanted) {
+      const known = thereIs(state, version);
       if (state.tags.get(tag) !== known) changes.push(tagChange(by, tag, known));
     }
     if (!replace) return changes;

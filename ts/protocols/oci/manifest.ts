@@ -15,6 +15,8 @@ const OUTDATED = /^application\/vnd\.docker\.distribution\.manifest\.v1\+/;
 /** Layers that may not be given away: manifests name them, registries need not have them. */
 const ELSEWHERE = /nondistributable|\.foreign\./;
 const MAX_REFERENCES = 8_192;
+/** Members of all objects: room for as many references as there may be, and what they say of themselves. */
+const MAX_NAMES = 100_000;
 const MAX_TYPE = 1_024;
 /** JSON characters of annotations that are kept beside the referrer itself. */
 const MAX_KEPT_ANNOTATIONS = 2_048;
@@ -133,6 +135,12 @@ export const annotationsOf = (fields: Fields): Readonly<Record<string, string>> 
 };
 
 function keptAnnotations(fields: Fields): ParsedManifest['annotations'] {
+  // of a quarter of a million nobody has to see more than the first
+  let characters = 0;
+  for (const name in isFields(fields['annotations']) ? fields['annotations'] : {}) {
+    characters += name.length;
+    if (characters > MAX_KEPT_ANNOTATIONS) return null;
+  }
   const annotations = annotationsOf(fields);
   return annotations !== undefined && JSON.stringify(annotations).length > MAX_KEPT_ANNOTATIONS ? null : annotations;
 }
@@ -140,7 +148,12 @@ function keptAnnotations(fields: Fields): ParsedManifest['annotations'] {
 /** JSON of a manifest that was stored, or that somebody sends. Throws MANIFEST_INVALID. */
 export async function manifestFields(bytes: Uint8Array): Promise<Fields> {
   try {
-    return await parseJsonObjectInTurns(bytes, { maxBytes: MAX_MANIFEST, what: 'the manifest', unique: true });
+    return await parseJsonObjectInTurns(bytes, {
+      maxBytes: MAX_MANIFEST,
+      what: 'the manifest',
+      unique: true,
+      maxNames: MAX_NAMES,
+    });
   } catch (cause) {
     throw manifestInvalid('the manifest is not a JSON object', cause instanceof Error ? { reason: cause.message } : undefined);
   }
