@@ -1,4 +1,4 @@
-import type { ChildProcess } from 'node:child_process';
+import type { Worker } from 'node:cluster';
 
 /** Of more connections at once than this nothing is known: a worker takes one after the other. */
 const MOST = 1_024;
@@ -21,7 +21,7 @@ const isClosing = (handle: unknown): handle is Closing =>
 export class Handovers {
   private readonly sent = new Map<unknown, Closing>();
 
-  constructor(worker: ChildProcess) {
+  constructor(worker: Worker['process']) {
     const send = worker.send.bind(worker) as (...args: readonly unknown[]) => boolean;
     worker.send = (...args: readonly unknown[]): boolean => {
       this.passes(args[0], args[1]);
