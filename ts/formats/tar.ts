@@ -142,7 +142,8 @@ function agree(header: Header, expected: ExpectedEntry | undefined): ExpectedEnt
  */
 export async function* readTar(source: AsyncIterable<Uint8Array>, options: TarOptions = {}): AsyncGenerator<TarEntry> {
   const { signal } = options;
-  const { extract } = library ?? (library = await import('tar-stream'));
+  library ??= await import('tar-stream');
+  const { extract } = library;
   signal?.throwIfAborted();
   const feeder = new Feeder(extract(), source, options);
   const entries = feeder.parser[Symbol.asyncIterator]() as AsyncIterator<unknown> as AsyncIterator<Parsed>;
