@@ -204,7 +204,6 @@ describe('names and sources of chance', () => {
       ['node:cluster', ['server']],
       ['node:child_process', []],
       ['node:worker_threads', ['auth', 'formats']],
-      ['node:v8', ['server']],
     ]);
     const KNOWN =
       /^node:(assert|assert\/strict|async_hooks|buffer|crypto|events|module|net|os|path|stream|stream\/promises|stream\/web|string_decoder|timers\/promises|tty|url|util|zlib)$/;

@@ -3,7 +3,6 @@ import { createServer } from 'node:net';
 import { systemRuntime } from '../lib/clock.js';
 import { SmartRegistry } from '../smart-registry.js';
 import { showSetUp, showToken } from './banner.js';
-import { compileSoon } from './compile-soon.js';
 import { onSignal } from './on-signal.js';
 import type { ServerOptions } from './options.js';
 import { sentence } from './sentence.js';
@@ -16,7 +15,6 @@ export async function runServer(options: ServerOptions): Promise<number> {
   const told = untilTold();
   const running = await Promise.race([serve(options), told]);
   if (!running) return 0;
-  compileSoon();
   const { admin } = running.registry.parts.auth;
   if (admin?.token !== undefined) showToken(running.log, admin.token);
   showSetUp(running.log, running.url, running.registry.parts, options.registry.publicUrl);

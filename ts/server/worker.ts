@@ -1,4 +1,3 @@
-import { compileSoon } from './compile-soon.js';
 import type { MetricsSnapshot } from './metrics.js';
 import { onSignal } from './on-signal.js';
 import type { ServerOptions } from './options.js';
@@ -29,7 +28,6 @@ export async function runWorker(options: ServerOptions): Promise<number> {
     if (message.type === 'metrics-wanted') tell({ type: 'metrics', id: message.id, own: running.metrics() });
   });
   tell({ type: 'listening', url: running.url });
-  compileSoon();
   await told;
   await running.stop();
   return 0;
