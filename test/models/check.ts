@@ -89,7 +89,7 @@ export function checkScenario(
 /** More than a scenario has that is to be seen whole; by hand a part of them. `MODEL_ORDERS` takes the place of this limit and of every other. */
 const MAX_ORDERS = Number(process.env['MODEL_ORDERS'] ?? 20_000);
 const UNBOUND = process.env['MODEL_ORDERS'] !== undefined;
-const FEW_ORDERS = 40;
+const FEW_ORDERS = 25;
 
 /**
  * Every order in which the steps of the real code can meet, however often processes are switched and however long they pause (steps that do not meet may
