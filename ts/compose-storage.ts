@@ -20,6 +20,8 @@ export interface OpenStorage {
   readonly folder: string | undefined;
   /** Sentences for the operator. */
   readonly warnings: readonly string[];
+  /** Nothing more can be written: there is no space left. */
+  readonly full: boolean;
 }
 
 /** Makes the driver, without a call to the store. The file system and the S3 client are loaded only where they are needed: some hosts lack the first. */
@@ -42,9 +44,9 @@ export async function openStorage(config: IRegistryConfig, runtime: Runtime): Pr
   const { storage, singleWriter } = config;
   const made = await makeDriver(storage, runtime);
   try {
-    const { driver, warnings } = await ensureCapable(made, { runtime, singleWriter, instanceHint: hintOf(storage) });
+    const { driver, warnings, full } = await ensureCapable(made, { runtime, singleWriter, instanceHint: hintOf(storage) });
     await ensureFormat(driver);
-    return { driver, warnings, folder: 'root' in storage ? storage.root : undefined };
+    return { driver, warnings, full, folder: 'root' in storage ? storage.root : undefined };
   } catch (error) {
     // What could not be opened has nobody who would close it.
     await made.close?.().catch(() => undefined);

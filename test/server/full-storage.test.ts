@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
-import { SmartRegistry, StorageError } from '../../ts/index.js';
+import { type IRegistryConfig, SmartRegistry, StorageError } from '../../ts/index.js';
 import { House } from '../../ts/server/house.js';
 import { collectAll, verifyAll } from '../../ts/server/house-keeping.js';
+import { sentence } from '../../ts/server/sentence.js';
+import { serve } from '../../ts/server/serve.js';
 import { SynchronousMemoryDriver } from '../../ts/storage/drivers/memory.js';
 import { publishBody } from './publish.js';
 
@@ -35,12 +37,16 @@ class Disk extends SynchronousMemoryDriver {
   };
 }
 
+const configOf = (storage: Disk): IRegistryConfig => ({
+  storage,
+  secret: 'correct-horse-battery-staple-1-AZ9',
+  auth: { adminToken: TOKEN },
+  npm: { enabled: true },
+});
+
 const opened = async (storage: Disk, faults: string[]): Promise<SmartRegistry> => {
   const registry = new SmartRegistry({
-    storage,
-    secret: 'correct-horse-battery-staple-1-AZ9',
-    auth: { adminToken: TOKEN },
-    npm: { enabled: true },
+    ...configOf(storage),
     onFault: (error, where) => void faults.push(`${where}: ${String(error)}`),
   });
   await registry.init();
@@ -97,6 +103,20 @@ it('a storage that is full to the last byte is opened, read and verified without
   expect(await ask(registry, 'PUT', '/npm/e', publishBody('e', '1.0.0'))).toBe(201);
   expect((await verifyAll(registry.parts, { repair: false })).problems).toBe(0);
   await registry.destroy();
+});
+
+it('a server that could take nothing in does not start, and says why', async () => {
+  const disk = new Disk();
+  await (await opened(disk, [])).destroy();
+  const start = () => {
+    const quiet = { port: 0, host: '127.0.0.1', workers: 1, logFormat: 'json', logLevel: 'error' } as const;
+    return serve({ ...quiet, registry: configOf(disk) }, { write: () => undefined });
+  };
+  disk.blocks = await disk.used();
+  expect(await start().catch(sentence)).toBe('There is no space left on the storage (entrepot gc may make room)');
+  disk.blocks += 100;
+  const running = await start();
+  await running.stop();
 });
 
 it('a collection on a storage with room deletes no view', async () => {

@@ -6,7 +6,7 @@ import { showSetUp, showToken } from './banner.js';
 import { onSignal } from './on-signal.js';
 import type { ServerOptions } from './options.js';
 import { sentence } from './sentence.js';
-import { logOf, type RunningServer, serve } from './serve.js';
+import { expectRoom, logOf, type RunningServer, serve } from './serve.js';
 
 /** `entrepot serve`, as one process, as the parent of several, or as one of them. Resolves with the exit code when the server has stopped. */
 export async function runServer(options: ServerOptions): Promise<number> {
@@ -31,8 +31,10 @@ async function runParent(options: ServerOptions): Promise<number> {
   const {
     auth: { admin },
     repositories,
+    storage,
   } = registry.parts;
   await registry.destroy();
+  expectRoom({ storage });
   if (admin?.token !== undefined) showToken(log, admin.token);
   // All have the same port, also those that come after all others have died.
   if (options.port === 0)

@@ -4,6 +4,7 @@ import { harden, type RequestWatch, toNodeHandler } from '../adapters/node.js';
 import type { RawHandler, RawResponse } from '../http/context.js';
 import { type Clock, systemRuntime } from '../lib/clock.js';
 import { type OpenRegistry, SmartRegistry } from '../smart-registry.js';
+import { StorageError } from '../storage/storage-error.js';
 import { House } from './house.js';
 import { Log, type RequestRecord } from './log.js';
 import { Metrics, type MetricsSnapshot, prometheusText } from './metrics.js';
@@ -57,6 +58,7 @@ export async function serve(options: ServerOptions, hooks: ServeHooks = {}): Pro
   const running = new Running(options, registry, log, metrics);
   const open = async (): Promise<void> => {
     await registry.init();
+    if (!hooks.opensFirst) expectRoom(registry.parts);
     running.open(hooks.allMetrics ?? (async (own) => [own]));
   };
   try {
@@ -72,6 +74,11 @@ export async function serve(options: ServerOptions, hooks: ServeHooks = {}): Pro
   const { parts } = registry;
   systemRuntime.clock.after(LOAD_AFTER_MS, () => loadPutOff(parts));
   return running;
+}
+
+/** A server that could take nothing in does not start, while somebody is there to be told. One that runs goes on reading, and so do workers that come after. */
+export function expectRoom({ storage }: Pick<OpenRegistry, 'storage'>): void {
+  if (storage.full) throw new StorageError('full', 'entrepot gc may make room');
 }
 
 /** Whoever asks for it first would have to wait for it otherwise. */

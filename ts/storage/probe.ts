@@ -23,6 +23,8 @@ export interface Capability {
   readonly remembered: boolean;
   /** Sentences for the operator. */
   readonly warnings: readonly string[];
+  /** Nothing more can be written. */
+  readonly full: boolean;
   /** What to use from here on: the driver itself, or for a single writer one that reads every create back. */
   readonly driver: StorageDriver;
 }
@@ -70,9 +72,10 @@ function toResult(identity: string, findings: readonly ProbeFinding[]): ProbeRes
 }
 
 function conclude(driver: StorageDriver, result: ProbeResult, remembered: boolean, options: CapabilityOptions): Capability {
-  if (result.refusals.length === 0) return { mode: 'multi', remembered, warnings: result.warnings, driver };
+  const full = result.warnings.includes(FULL);
+  if (result.refusals.length === 0) return { mode: 'multi', remembered, warnings: result.warnings, full, driver };
   const known = `${nameOf(driver, options)} runs with one writer only, because ${sentences(result.refusals)}`;
-  return { mode: 'single-writer', remembered, warnings: [known, ...result.warnings], driver: readBack(driver) };
+  return { mode: 'single-writer', remembered, warnings: [known, ...result.warnings], full, driver: readBack(driver) };
 }
 
 function refusal(driver: StorageDriver, refusals: readonly string[], options: CapabilityOptions): ConfigError {
