@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
 import { type IRegistryConfig, SmartRegistry, StorageError } from '../../ts/index.js';
-import { House } from '../../ts/server/house.js';
 import { collectAll, verifyAll } from '../../ts/server/house-keeping.js';
 import { sentence } from '../../ts/server/sentence.js';
 import { serve } from '../../ts/server/serve.js';
 import { SynchronousMemoryDriver } from '../../ts/storage/drivers/memory.js';
+import { houseOver } from './house-over.js';
 import { publishBody } from './publish.js';
 
 const TOKEN = 'an-operators-own-token-K7xQ2mP9vR4w';
@@ -53,27 +53,8 @@ const opened = async (storage: Disk, faults: string[]): Promise<SmartRegistry> =
   return registry;
 };
 
-async function ask(registry: SmartRegistry, method: string, rawUrl: string, body?: string): Promise<number> {
-  const [path = '', query] = rawUrl.split('?');
-  const own = new House({
-    registry: registry.parts,
-    rest: registry,
-    rootTaken: false,
-    serving: () => true,
-    metrics: async () => '',
-  });
-  const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
-  return (
-    await own.handle({
-      method,
-      path,
-      rawUrl,
-      headers,
-      query: Object.fromEntries(new URLSearchParams(query)),
-      ...(body === undefined ? {} : { body }),
-    })
-  ).status;
-}
+const ask = async (registry: SmartRegistry, ...asked: Parameters<ReturnType<typeof houseOver>>): Promise<number> =>
+  (await houseOver(registry, TOKEN)(...asked)).status;
 
 it('a storage that is full to the last byte is opened, read and verified without a byte more, and a collection makes room', async () => {
   const disk = new Disk();

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import { SmartRegistry, streamToJson } from '../../ts/index.js';
 import { toReadableStream } from '../../ts/lib/streams.js';
-import { House } from '../../ts/server/house.js';
 import { SynchronousMemoryDriver } from '../../ts/storage/drivers/memory.js';
 import { ManualClock, settle } from '../http/manual-clock.js';
+import { houseOver } from './house-over.js';
 import { publishBody } from './publish.js';
 
 const TOKEN = 'an-operators-own-token-K7xQ2mP9vR4w';
@@ -38,16 +38,9 @@ async function house() {
     runtime: { clock: store.clock, random },
   });
   await registry.init();
-  const own = new House({
-    registry: registry.parts,
-    rest: registry,
-    rootTaken: false,
-    serving: () => true,
-    metrics: async () => '',
-  });
-  const ask = async (method: string, path: string, body?: string) => {
-    const headers = { authorization: `Bearer ${TOKEN}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
-    const answer = await own.handle({ method, path, rawUrl: path, headers, query: {}, ...(body === undefined ? {} : { body }) });
+  const own = houseOver(registry, TOKEN);
+  const ask = async (...asked: Parameters<typeof own>) => {
+    const answer = await own(...asked);
     return {
       status: answer.status,
       body: await streamToJson(answer.body === undefined ? undefined : toReadableStream(answer.body)),

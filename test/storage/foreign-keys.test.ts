@@ -6,11 +6,11 @@ import { SmartRegistry } from '../../ts/index.js';
 import { utf8 } from '../../ts/lib/bytes.js';
 import { sweepUploads } from '../../ts/packages/upload-sweep.js';
 import type { Finding } from '../../ts/packages/verify.js';
-import { House } from '../../ts/server/house.js';
 import { collectAll, verifyAll } from '../../ts/server/house-keeping.js';
 import { checked } from '../../ts/storage/checked-driver.js';
 import type { StorageDriver } from '../../ts/storage/driver.js';
 import { MemoryDriver } from '../../ts/storage/drivers/memory.js';
+import { houseOver } from '../server/house-over.js';
 import { publishBody } from '../server/publish.js';
 import { s3Fixture } from './s3-fixture.js';
 
@@ -104,25 +104,8 @@ it('beside everything that a registry keeps: it goes on, deletes none of them, a
     onFault: (error) => expect.unreachable(String(error)),
   });
   await registry.init();
-  const house = new House({
-    registry: registry.parts,
-    rest: registry,
-    rootTaken: false,
-    serving: () => true,
-    metrics: async () => '',
-  });
-  const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
-  const put = async (name: string): Promise<number> =>
-    (
-      await house.handle({
-        method: 'PUT',
-        path: `/npm/${name}`,
-        rawUrl: `/npm/${name}`,
-        headers,
-        query: {},
-        body: publishBody(name, '1.0.0'),
-      })
-    ).status;
+  const ask = houseOver(registry, TOKEN);
+  const put = async (name: string): Promise<number> => (await ask('PUT', `/npm/${name}`, publishBody(name, '1.0.0'))).status;
   expect(await put('a')).toBe(201);
   const places = [
     'log/npm',

@@ -17,7 +17,8 @@ import { closeCutEntry, type FoldedLog, foldLog } from './verify-log.js';
  * - `log`: the chain is broken, a slot is missing or is no entry. - `unreadable`: a newer program wrote it.
  * - `object-missing`, `object-differs`: what a log names is not there, or not those bytes.
  * - `checkpoint`: a view that would be believed and is not what the log says. - `feed-lacks`: a change that the feed does not have.
- * - `feed-differs`: the feed says something else than the log, or more. - `foreign`: what is no key of ours lies there; no problem, it stays as it is.
+ * - `feed-differs`: the feed says something else than the log, or more.
+ * - `foreign`: what is no key of ours lies there; no problem, it stays as it is.
  */
 export type FindingKind =
   | 'log'

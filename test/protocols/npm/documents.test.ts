@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { publishChange } from '../../../ts/packages/changes.js';
 import { DocumentCache } from '../../../ts/protocols/npm/documents.js';
 import { composeManifest } from '../../../ts/protocols/npm/manifest.js';
 import { parseName } from '../../../ts/protocols/npm/names.js';
 import { Writer } from '../../../ts/protocols/npm/writer.js';
+import { commitMany } from './many-versions.js';
 import { type Registry, registry } from './rig.js';
 
 const ABBREVIATED = { accept: 'application/vnd.npm.install-v1+json' };
@@ -15,29 +15,7 @@ describe('npm 30: a package of 5,000 versions', () => {
   let npm: Registry;
   beforeEach(async () => {
     npm = await registry();
-    const name = parseName('many');
-    const versionOf = (n: number) => `1.${n}.0`;
-    for (let from = 0; from < 5_000; from += 500) {
-      const changes = Array.from({ length: 500 }, (_, at) => {
-        const version = versionOf(from + at);
-        const inner = { name: 'many', version, dependencies: { a: '^1.0.0' }, description: 'ünïcödé “quoted”' };
-        return publishChange('somebody', {
-          version,
-          manifest: composeManifest(name, version, inner, { manifest: inner, hasShrinkwrap: false, hasBindingGyp: false }),
-          files: [
-            {
-              name: `many-${version}.tgz`,
-              size: 1,
-              digests: { sha256: 'a'.repeat(64), sha1: 'b'.repeat(40), sha512: 'c'.repeat(128) },
-              key: `objects/npm/x/9999999999999-${from + at}`,
-              data: { fileCount: 1, unpackedSize: 2 },
-            },
-          ],
-          tags: { latest: version },
-        });
-      });
-      await npm.space.commit('many', () => ({ changes, result: undefined }));
-    }
+    await commitMany(npm, 5_000, { dependencies: { a: '^1.0.0' }, description: 'ünïcödé “quoted”' });
   });
   afterEach(async () => {
     expect(npm.faults).toEqual([]);

@@ -1,34 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { publishChange } from '../../../ts/packages/changes.js';
 import { historyOf } from '../../../ts/packages/history.js';
-import { composeManifest } from '../../../ts/protocols/npm/manifest.js';
 import { parseName } from '../../../ts/protocols/npm/names.js';
 import { renderAbbreviated, renderFull } from '../../../ts/protocols/npm/render.js';
 import type { NpmRelease, NpmState } from '../../../ts/protocols/npm/state.js';
 import { turnsDuring } from '../../formats/turns.js';
+import { commitMany } from './many-versions.js';
 import { type Registry, registry } from './rig.js';
 
 const VERSIONS = 5_000;
 const name = parseName('many');
-
-const release = (at: number) => {
-  const version = `1.${at}.0`;
-  const inner = { name: 'many', version, description: 'x'.repeat(200) };
-  return publishChange('somebody', {
-    version,
-    manifest: composeManifest(name, version, inner, { manifest: inner, hasShrinkwrap: false, hasBindingGyp: false }),
-    files: [
-      {
-        name: `many-${version}.tgz`,
-        size: 1,
-        digests: { sha256: 'a'.repeat(64), sha1: 'b'.repeat(40), sha512: 'c'.repeat(128) },
-        key: `objects/npm/x/9999999999999-${at}`,
-        data: { fileCount: 1, unpackedSize: 2 },
-      },
-    ],
-    tags: { latest: version },
-  });
-};
 
 describe('R1: a package of 5,000 versions', () => {
   let npm: Registry;
@@ -37,10 +17,7 @@ describe('R1: a package of 5,000 versions', () => {
   beforeEach(async () => {
     npm = await registry();
     token = await npm.user('somebody-who-may', { admin: true });
-    for (let from = 0; from < VERSIONS; from += 500) {
-      const changes = Array.from({ length: 500 }, (_, at) => release(from + at));
-      state = (await npm.space.commit('many', () => ({ changes, result: undefined }))).snapshot.state;
-    }
+    state = await commitMany(npm, VERSIONS, { description: 'x'.repeat(200) });
   });
   afterEach(async () => {
     expect(npm.faults).toEqual([]);

@@ -5,7 +5,7 @@ import { checked } from '../../../ts/storage/checked-driver.js';
 import type { Piece, ProgressOptions, StorageDriver } from '../../../ts/storage/driver.js';
 import { DriverObjectStore } from '../../../ts/storage/driver-object-store.js';
 import { MemoryDriver } from '../../../ts/storage/drivers/memory.js';
-import { FaultyDriver } from '../../../ts/testing/faulty-driver.js';
+import { type FaultKind, FaultyDriver } from '../../../ts/testing/faulty-driver.js';
 import { Gate } from '../../../ts/testing/gate.js';
 import { ManualClock, settle } from '../../http/manual-clock.js';
 import { lacksVersitygw } from '../../servers/binaries.js';
@@ -36,6 +36,19 @@ async function send(instances: readonly Oci[], location: string, pieces: readonl
 const finish = (oci: Oci, location: string, digest: string, asked: Asked = {}) =>
   oci.request('PUT', `${location}?digest=${digest}`, { ...asked, body: new Uint8Array(0) });
 const got = (oci: Oci, digest: string, asked: Asked = {}) => oci.get(`/v2/${NAME}/blobs/${digest}`, asked);
+
+/** An upload with these pieces in it, and another instance on the same storage whose `at`th call from now on goes wrong. What opening took does not count. */
+async function troubled(pieces: readonly Uint8Array[], at: number, kind: FaultKind) {
+  const store = new MemoryDriver();
+  const before = await registry({ driver: store });
+  const asked = { token: before.token };
+  const location = await open(before);
+  await send([before], location, pieces);
+  const driver = new FaultyDriver(store, { at: at + 1_000, kind }, EXPOSED);
+  const oci = await registry({ driver });
+  while (driver.calls.length < 1_000) await driver.stat('x');
+  return { store, before, asked, location, driver, oci };
+}
 
 const PIECES = ['one, ', 'two, ', 'three'].map((text) => Buffer.from(text));
 const WHOLE = Buffer.concat(PIECES);
@@ -89,14 +102,7 @@ describe('several pieces', () => {
     async (kind) => {
       let ended = false;
       for (let at = 1; !ended; at++) {
-        const store = new MemoryDriver();
-        const before = await registry({ driver: store });
-        const asked = { token: before.token };
-        const location = await open(before);
-        await send([before], location, PIECES);
-        const driver = new FaultyDriver(store, { at: at + 1_000, kind }, EXPOSED);
-        const oci = await registry({ driver });
-        while (driver.calls.length < 1_000) await driver.stat('x');
+        const { before, asked, location, driver, oci } = await troubled(PIECES, at, kind);
         let told = await finish(oci, location, digestOf('something else'), asked);
         for (let tries = 1; told.status === 503 && tries < 5; tries++)
           told = await finish(oci, location, digestOf('something else'), asked);
@@ -140,15 +146,7 @@ describe('a process that dies', () => {
     async (_, pieces) => {
       let ended = false;
       for (let at = 1; !ended; at++) {
-        const store = new MemoryDriver();
-        const before = await registry({ driver: store });
-        const asked = { token: before.token };
-        const location = await open(before);
-        await send([before], location, pieces);
-        const driver = new FaultyDriver(store, { at: at + 1_000, kind: 'death' }, EXPOSED);
-        const dying = await registry({ driver });
-        // what opening took does not count
-        while (driver.calls.length < 1_000) await driver.stat('x');
+        const { store, before, asked, location, driver, oci: dying } = await troubled(pieces, at, 'death');
         await finish(dying, location, DIGEST, asked).catch(() => undefined);
         ended = !driver.fired;
         const after = await registry({ driver: store });
