@@ -198,6 +198,7 @@ describe('names and sources of chance', () => {
     const allowed = new Map([
       ['node:fs', ['storage', 'smart-registry', 'server', 'testing']],
       ['node:fs/promises', ['storage', 'smart-registry', 'server', 'testing']],
+      ['node:dns', ['upstream']],
       ['node:tls', ['storage']],
       ['node:http', ['upstream', 'storage', 'adapters', 'server']],
       ['node:https', ['upstream', 'storage']],
