@@ -1,13 +1,14 @@
 import type { OpenAuth } from './compose-auth.js';
 import type { OpenStorage } from './compose-storage.js';
 import type { IRegistryConfig } from './config.js';
+import type { ProtocolInstance } from './http/plugin.js';
 import type { Site } from './http/site.js';
 import { DEFAULT_LIMITS } from './http/site.js';
 import type { Runtime } from './lib/clock.js';
 import { Space } from './log/space.js';
 import { HookRunner } from './packages/hook-runner.js';
 import type { Ruled } from './packages/package-handle.js';
-import { Repository } from './packages/repository.js';
+import { type Elsewhere, Repository } from './packages/repository.js';
 import type { Protocol } from './protocols/protocol.js';
 import { DriverObjectStore } from './storage/driver-object-store.js';
 import type { RepositoryPlan } from './validate-config.js';
@@ -62,6 +63,39 @@ export async function composeRepositories(parts: RepositoryParts, plans: readonl
   return { repositories: open, close };
 }
 
+/** Where packages are that nobody has published here: put together, and its modules loaded, when somebody asks for the first of them. */
+function upstreamsOf(
+  { config, storage, auth, runtime, onFault }: RepositoryParts,
+  { name: repository }: RepositoryPlan,
+  protocol: Protocol<Ruled>,
+  about: { readonly space: Space<Ruled>; readonly cacheBytes: number; organisationOf(name: string): string | undefined },
+): Elsewhere<Ruled> | undefined {
+  const { upstreamProvider: provider } = config;
+  const { upstream } = protocol;
+  if (!provider || !upstream) return undefined;
+  const isOurs = async (name: string): Promise<boolean> => {
+    const organisation = about.organisationOf(name);
+    return organisation !== undefined && (await auth.accounts.organisations?.find(organisation)) !== undefined;
+  };
+  const load = async (): Promise<Elsewhere<Ruled>> => {
+    const [{ composeUpstreams }, format] = await Promise.all([import('./compose-upstreams.js'), upstream()]);
+    const { driver } = storage;
+    const { space, cacheBytes } = about;
+    const parts = { provider, format, protocol: protocol.name, repository, driver, space, runtime, cacheBytes, isOurs, onFault };
+    return composeUpstreams(parts);
+  };
+  let made: Promise<Elsewhere<Ruled>> | undefined;
+  return {
+    async open(...asked) {
+      made ??= load();
+      return (await made).open(...asked);
+    },
+    async close() {
+      await (await made)?.close();
+    },
+  };
+}
+
 function composeRepository(parts: RepositoryParts, plan: RepositoryPlan, hooks: HookRunner, cacheBytes: number): OpenRepository {
   const { auth, runtime, maxStaleness, onFault } = parts;
   const { driver } = parts.storage;
@@ -74,6 +108,9 @@ function composeRepository(parts: RepositoryParts, plan: RepositoryPlan, hooks: 
     objects.copyAbove(key, floor, signal);
   const space = new Space<Ruled>({ id: name, driver, runtime, schema, maxStaleness, cacheBytes, copyAbove, onFault });
   const faults = ({ error, where }: { readonly error: unknown; readonly where: string }): void => onFault(error, where);
+  let instance: ProtocolInstance | undefined;
+  const organisationOf = (of: string): string | undefined => instance?.organisationOf?.(of);
+  const elsewhere = upstreamsOf(parts, plan, protocol, { space, cacheBytes, organisationOf });
   const repository = new Repository<Ruled>({
     name,
     id: name,
@@ -86,9 +123,10 @@ function composeRepository(parts: RepositoryParts, plan: RepositoryPlan, hooks: 
     hooks,
     runtime,
     onFault: faults,
+    elsewhere,
   });
   const { realm, service, enabled: sessions } = parts.config.auth?.ociTokens ?? {};
-  const instance = protocol.create({
+  instance = protocol.create({
     repository: name,
     driver,
     runtime,

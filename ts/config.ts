@@ -3,6 +3,7 @@ import type { ITrustedPublisher } from './auth/trusted-publishers.js';
 import type { Runtime } from './lib/clock.js';
 import type { IStorageHooks } from './packages/hooks.js';
 import type { StorageDriver } from './storage/driver.js';
+import type { IUpstreamProvider } from './upstream/provider.js';
 
 export type ProtocolName = 'oci' | 'npm' | 'maven' | 'cargo' | 'composer' | 'pypi' | 'rubygems' | 'zig';
 
@@ -72,6 +73,8 @@ export type IRegistryConfig = {
   readonly secret?: string;
   readonly authProvider?: IAuthProvider;
   readonly storageHooks?: IStorageHooks;
+  /** Other registries, whose packages are served as well where nothing of their name was published here. Default: none. */
+  readonly upstreamProvider?: IUpstreamProvider;
   readonly repositories?: readonly IRepositoryConfig[];
   /** Repository names that anyone may read, or `'*'`. Default: none. */
   readonly anonymousRead?: readonly string[] | '*';

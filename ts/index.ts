@@ -36,3 +36,14 @@ export type {
   SynchronousDriver,
 } from './storage/driver.js';
 export { StorageError, type StorageErrorKind } from './storage/storage-error.js';
+export {
+  type IProtocolUpstreams,
+  type IUpstream,
+  type IUpstreamAuth,
+  type IUpstreamCache,
+  type IUpstreamProvider,
+  type IUpstreamQuestion,
+  type IUpstreamResilience,
+  type IUpstreamScopeRule,
+  StaticUpstreamProvider,
+} from './upstream/provider.js';

@@ -2,9 +2,11 @@ import { adminTokenProblem } from './auth/admin.js';
 import type { IRegistryConfig, ProtocolName } from './config.js';
 import { ConfigError } from './errors/config-error.js';
 import { isCidr } from './lib/cidr.js';
+import { StaticUpstreamProvider } from './upstream/provider.js';
 import { Checks, type Fields, isFields } from './validate-checks.js';
 import { validatePublishers } from './validate-publishers.js';
 import { validateStorage } from './validate-storage.js';
+import { validateUpstreams } from './validate-upstreams.js';
 
 export const PROTOCOLS: readonly ProtocolName[] = ['oci', 'npm', 'maven', 'cargo', 'composer', 'pypi', 'rubygems', 'zig'];
 
@@ -100,7 +102,10 @@ function validateAuth(checks: Checks, given: Fields): void {
 function validateExtensions(checks: Checks, given: Fields): void {
   checks.methods('authProvider', given['authProvider'], PROVIDER, ['init', 'profile', 'findUser']);
   checks.methods('storageHooks', given['storageHooks'], [], HOOKS);
-  if (given['upstreamProvider'] !== undefined) checks.problem('upstreamProvider', 'upstreams come with a later release');
+  const provider = given['upstreamProvider'];
+  if (provider === undefined) return;
+  if (provider instanceof StaticUpstreamProvider) validateUpstreams(checks, 'upstreamProvider', provider.config);
+  else checks.methods('upstreamProvider', provider, ['upstreamsFor']);
 }
 
 function validateTuning(checks: Checks, given: Fields): undefined {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../ts/errors/config-error.js';
+import { StaticUpstreamProvider } from '../../ts/upstream/provider.js';
 import { validateConfig } from '../../ts/validate-config.js';
 
 const available = new Set(['npm']);
@@ -190,7 +191,11 @@ describe('a wrong configuration', () => {
     expect(found).toHaveProperty(['runtime.clock']);
   });
 
-  it('says that upstreams come later', () => {
-    expect(problems({ storage: memory, upstreamProvider: {} })['upstreamProvider']).toMatch(/later release/);
+  it('knows an upstream provider by its method, and looks into a static one', () => {
+    expect(Object.keys(problems({ storage: memory, upstreamProvider: {} }))).toEqual(['upstreamProvider.upstreamsFor']);
+    const upstreamProvider = new StaticUpstreamProvider({
+      npm: { enabled: true, upstreams: [{ id: 'a', url: 'ftp://a.example' }] },
+    });
+    expect(Object.keys(problems({ storage: memory, upstreamProvider }))).toEqual(['upstreamProvider.npm.upstreams[0].url']);
   });
 });

@@ -234,6 +234,7 @@ async function answer(exchange: Exchange): Promise<Answer> {
       headers: exchange.headers,
       shared: () => openToAll(entry, packages, () => (exchange.principal ? exchange.caller(undefined) : caller)),
       perCaller: route.access === 'filtered',
+      staleFor: first?.staleFor,
       lifetime: exchange.lifetime,
     },
     reply,

@@ -15,6 +15,8 @@ export interface Asked {
   readonly shared: () => boolean | Promise<boolean>;
   /** The answer depends on who asks. */
   readonly perCaller: boolean;
+  /** Milliseconds since an upstream that fails now has confirmed it. Undefined: it is fresh. */
+  readonly staleFor?: number | undefined;
   readonly lifetime: { readonly signal: AbortSignal };
 }
 
@@ -46,6 +48,10 @@ function describe(asked: Asked, reply: ContentReply, shared: boolean): ResponseH
   if (reply.ranges && content.size !== undefined) headers.set('Accept-Ranges', 'bytes');
   headers.setAll(reply.headers);
   headers.set('Cache-Control', cacheControl(cache, shared));
+  if (asked.staleFor !== undefined && cache !== 'immutable') {
+    headers.set('Age', String(Math.floor(asked.staleFor / 1_000)));
+    headers.set('Warning', '110 - "Response is Stale"');
+  }
   const callers = asked.perCaller || (!shared && cache !== 'no-store');
   if (reply.vary.length > 0 || content.encoded || callers) {
     const codings = content.encoded ? ['Accept-Encoding'] : [];

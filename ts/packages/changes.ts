@@ -2,7 +2,9 @@ import type { Digests } from '../lib/digest.js';
 import type { Json } from '../lib/json.js';
 import { type Change, type NewChange, UnknownChange } from '../log/schema.js';
 import type { Confirmation } from './package-handle.js';
-import type { ReleaseStatus } from './state.js';
+import type { ReleaseStatus, ShownFile } from './state.js';
+
+type PartialDigests = ShownFile['digests'];
 
 /** A manifest up to this many bytes of UTF-8 stands in the entry itself; a larger one is an object of its own. */
 export const MANIFEST_INLINE_MAX = 16 * 1024;
@@ -104,6 +106,13 @@ export const confirmationChange = (by: string, confirmation: Confirmation | 'non
   by,
   confirmation,
 });
+/** What an upstream shows of these files for the first time: `[name, digests]`. It is the registry that writes it. */
+export const shownChange = (upstream: string, files: readonly (readonly [string, PartialDigests])[]): NewChange => ({
+  type: 'shown',
+  by: '~upstream',
+  upstream,
+  files: files as Json,
+});
 /** The package's own data: what `patch` means is the codec's business. */
 export const dataChange = (by: string, patch: Json): NewChange => ({ type: 'data', by, patch });
 
@@ -154,6 +163,16 @@ export function manifestField(change: Change): string | ManifestObject | undefin
   const { key, size, sha256 } = value;
   if (typeof key !== 'string' || typeof size !== 'number' || typeof sha256 !== 'string') throw unreadable(change, 'manifest');
   return { key, size, sha256 };
+}
+
+/** `[name, digests]` of files that an upstream has shown. */
+export function shownField(change: Change): readonly (readonly [string, PartialDigests])[] {
+  const files = change['files'];
+  if (!Array.isArray(files)) throw unreadable(change, 'files');
+  return files.map((row: unknown) => {
+    if (!Array.isArray(row) || typeof row[0] !== 'string' || !isFields(row[1])) throw unreadable(change, 'files');
+    return [row[0], row[1] as PartialDigests] as const;
+  });
 }
 
 /** `[tag, version]` pairs; none when the change moves no tag. */

@@ -2,7 +2,7 @@ import { concat, text, utf8 } from '../lib/bytes.js';
 import type { Digests } from '../lib/digest.js';
 import { LayeredMap } from '../lib/layered-map.js';
 import type { Confirmation } from './package-handle.js';
-import type { FileRecord, ManifestBytes, PackageState, Release, ReleaseStatus, RetiredFile } from './state.js';
+import type { FileRecord, ManifestBytes, PackageState, Release, ReleaseStatus, RetiredFile, Shown, ShownFile } from './state.js';
 
 /*
  * A folded package as bytes: the header's length (4 bytes, big-endian), the header (one JSON document), then all inline manifests, one behind the other.
@@ -28,12 +28,15 @@ type ReleaseRow = [
   retired?: RetiredRow[],
 ];
 
+type ShownRow = [upstream: string, files: [name: string, digests: ShownFile['digests'], at: number][]];
+
 interface Header {
   readonly name: string;
   readonly data: unknown;
   readonly owners: readonly string[];
   readonly visibility: 'public' | 'restricted';
   readonly confirmation?: Confirmation;
+  readonly shown?: ShownRow;
   readonly createdAt: number;
   readonly modifiedAt: number;
   readonly weight: number;
@@ -47,13 +50,14 @@ export function encodeState(state: PackageState<unknown, unknown, unknown>): Uin
   const actors = new Map<string, number>();
   const manifests: Uint8Array[] = [];
   const releases = [...state.releases.values()].map((release) => releaseRow(release, actors, manifests));
-  const { name, data, owners, visibility, confirmation, createdAt, modifiedAt, weight } = state;
+  const { name, data, owners, visibility, confirmation, shown, createdAt, modifiedAt, weight } = state;
   const header: Header = {
     name,
     data,
     owners,
     visibility,
     ...(confirmation && { confirmation }),
+    ...(shown && { shown: [shown.upstream, [...shown.files].map(([file, { digests, at }]) => [file, digests, at])] }),
     createdAt,
     modifiedAt,
     weight,
@@ -103,7 +107,7 @@ export function decodeState<P, M, F>(bytes: Uint8Array): PackageState<P, M, F> {
   };
   const releases = header.releases.map((row) => [row[0], releaseFrom<M, F>(row, header.actors, take)] as const);
   if (at !== bytes.byteLength) throw new RangeError('a package state with bytes left over');
-  const { name, data, owners, visibility, confirmation, createdAt, modifiedAt, weight, tags } = header;
+  const { name, data, owners, visibility, confirmation, shown, createdAt, modifiedAt, weight, tags } = header;
   return {
     name,
     data: data as P,
@@ -112,11 +116,17 @@ export function decodeState<P, M, F>(bytes: Uint8Array): PackageState<P, M, F> {
     owners,
     visibility,
     ...(confirmation && { confirmation }),
+    ...(shown && { shown: shownFrom(shown) }),
     createdAt,
     modifiedAt,
     weight,
   };
 }
+
+const shownFrom = ([upstream, files]: ShownRow): Shown => ({
+  upstream,
+  files: LayeredMap.of(files.map(([name, digests, at]) => [name, { digests, at }] as const)),
+});
 
 function releaseFrom<M, F>(row: ReleaseRow, actors: readonly string[], take: (size: number) => Uint8Array): Release<M, F> {
   const [version, publishedAt, by, status, reason, manifest, files, retired] = row;

@@ -5,6 +5,7 @@ import { oneOf, textField, textsField } from './changes.js';
 import { decodeState, encodeState } from './checkpoint.js';
 import { redactChange } from './redact.js';
 import { addFile, deleteReleases, moveTags, publish, setStatus, untag } from './releases.js';
+import { show } from './shown.js';
 import type { PackageState } from './state.js';
 
 /** What a protocol adds to the generic fold. All functions are pure; `P` is plain JSON (it goes into checkpoints as such). */
@@ -48,11 +49,9 @@ export function packageSchema<P, M, F>(codec: PackageCodec<P, M, F>): LogSchema<
   });
   const apply = (before: S, change: Change, entry: EntryInfo): S => {
     const at = Math.max(before.modifiedAt, change.at);
-    const changed = withData(
-      codec,
-      applyGeneric({ ...before, createdAt: before.createdAt || at, modifiedAt: at }, change, entry),
-      change,
-    );
+    // what an upstream has shown is not yet a package of ours
+    const createdAt = change.type === 'shown' ? before.createdAt : before.createdAt || at;
+    const changed = withData(codec, applyGeneric({ ...before, createdAt, modifiedAt: at }, change, entry), change);
     return codec.onChange?.(changed, change) ?? changed;
   };
   return {
@@ -97,6 +96,8 @@ function applyGeneric<P, M, F>(state: PackageState<P, M, F>, change: Change, ent
       const confirmation = oneOf(change, 'confirmation', ['everybody', 'people', 'none']);
       return confirmation === 'none' ? rest : { ...rest, confirmation };
     }
+    case 'shown':
+      return show(state, change);
     case 'data':
       return state;
     default:

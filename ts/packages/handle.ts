@@ -26,7 +26,7 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
   readonly name: string;
   readonly snapshot: Snapshot<S>;
   private readonly parts: RepositoryParts<S>;
-  private readonly caller: Caller;
+  protected readonly caller: Caller;
   /** The snapshot may be behind: a "no" that rests on it is asked again. */
   private readonly behind: boolean;
   /** The request has brought a right one-time password. */
@@ -125,6 +125,10 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
       if (!begun || refusals.has(error)) await this.discard(options.objects ?? []);
       throw error;
     }
+  }
+
+  here(file: StoredFile): Promise<StoredFile> {
+    return Promise.resolve(file);
   }
 
   content(file: StoredFile, mediaType: string, gone?: () => Promise<RegistryError | undefined>): Content {

@@ -93,6 +93,10 @@ export interface PackageHandle<S extends Ruled> {
   discard(objects: readonly UploadedObject[]): Promise<void>;
   /** Commits, owners and visibility checked again against each state met. */
   commit<R>(action: Action, decide: Decide<S, R>, options?: PackageCommitOptions): Promise<Committed<S, R>>;
+  /** The file as it is stored here, for `content`: one that an upstream has is fetched now, and looked at, if it was not before. */
+  here(file: StoredFile): Promise<StoredFile>;
+  /** Milliseconds since an upstream, which fails now, has last said what the snapshot says. Absent: the snapshot is as fresh as it is promised to be. */
+  readonly staleFor?: number | undefined;
   /**
    * A stored file as content, etag = sha256, opened lazily. A missing or damaged object is a 500, never a short answer. `gone` is asked when the object is
    * missing: it may have been deleted and collected since the state was read, and says what to answer then.

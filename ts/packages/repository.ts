@@ -21,6 +21,15 @@ export interface RepositoryOptions<S extends Ruled> {
   readonly hooks: HookRunner;
   readonly runtime: Runtime;
   readonly onFault: FaultListener;
+  /** Where packages are that nobody has published here. Absent: nowhere. */
+  readonly elsewhere?: Elsewhere<S> | undefined;
+}
+
+/** Packages of upstreams (`upstream-handle.ts`). */
+export interface Elsewhere<S extends Ruled> {
+  /** What readers get in the place of a package that was never published here; undefined: there is none elsewhere. `hosted`: the state of the name here. */
+  open(parts: RepositoryParts<S>, name: string, caller: Caller, hosted: Snapshot<S>): Promise<PackageHandle<S> | undefined>;
+  close(): Promise<void>;
 }
 
 /** What a handle needs of its repository. */
@@ -58,7 +67,9 @@ export class Repository<S extends Ruled> implements PackageSource<S> {
     const { space } = this;
     // The caller is handed on whole: its signal is made when somebody asks, and nobody does who finds the state in memory.
     const snapshot = await (purpose === 'read' ? space.read(name, caller) : space.readForWrite(name, caller));
-    return new Handle(this.parts, name, caller, snapshot, purpose);
+    const { elsewhere } = this.parts;
+    const other = purpose === 'read' && elsewhere ? await elsewhere.open(this.parts, name, caller, snapshot) : undefined;
+    return other ?? new Handle(this.parts, name, caller, snapshot, purpose);
   }
 
   async list(signal: AbortSignal): Promise<{ readonly position: number; readonly items: readonly ListedPackage[] }> {
@@ -74,9 +85,9 @@ export class Repository<S extends Ruled> implements PackageSource<S> {
     return { position, items: this.listed.items };
   }
 
-  /** Waits for hooks that run behind answers. The space is closed by whoever opened it. */
-  close(): Promise<void> {
-    return this.parts.hooks.settled();
+  /** Waits for what goes on behind answers. The space is closed by whoever opened it. */
+  async close(): Promise<void> {
+    await Promise.all([this.parts.hooks.settled(), this.parts.elsewhere?.close()]);
   }
 }
 

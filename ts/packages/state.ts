@@ -1,4 +1,4 @@
-import type { Digests } from '../lib/digest.js';
+import type { DigestAlgorithm, Digests } from '../lib/digest.js';
 import type { Ruled } from './package-handle.js';
 
 export type ReleaseStatus = 'published' | 'yanked' | 'quarantined' | 'deleted';
@@ -6,8 +6,9 @@ export type ReleaseStatus = 'published' | 'yanked' | 'quarantined' | 'deleted';
 export interface FileRecord<F> {
   readonly name: string;
   readonly size: number;
+  /** Of an upstream's file that is not here yet sha256 may be empty: not known. */
   readonly digests: Digests;
-  /** Object key. */
+  /** Object key, or where an upstream has the file. */
   readonly key: string;
   readonly uploadedAt: number;
   readonly data: F;
@@ -46,6 +47,22 @@ export type ManifestBytes<M> =
   | { readonly bytes: Uint8Array; readonly type?: M }
   | { readonly key: string; readonly size: number; readonly sha256: string; readonly type?: M };
 
+/** What an upstream has shown of a file, the first time. */
+export interface ShownFile {
+  /** Hex, as far as the upstream says them; sha256 where it is known. */
+  readonly digests: { readonly [A in DigestAlgorithm]?: string };
+  /** Milliseconds since the epoch, by the registry's own log. */
+  readonly at: number;
+}
+
+/** Where a package comes from that is not published here, and what was seen of it: the first digests of a file stay its digests. */
+export interface Shown {
+  /** Id of the upstream that has the name. */
+  readonly upstream: string;
+  /** By file name. */
+  readonly files: ReadonlyMap<string, ShownFile>;
+}
+
 /** A package of any protocol whose unit is a release with files. Immutable: changes make a new one (`fold.ts`). */
 export interface PackageState<P, M, F> extends Ruled {
   readonly name: string;
@@ -54,6 +71,8 @@ export interface PackageState<P, M, F> extends Ruled {
   /** By canonical version, tombstones (`deleted`) included: they keep the version reserved. */
   readonly releases: ReadonlyMap<string, Release<M, F>>;
   readonly tags: ReadonlyMap<string, string>;
+  /** Absent: no upstream was ever asked for it with success. */
+  readonly shown?: Shown;
   readonly createdAt: number;
   readonly modifiedAt: number;
   /** Rough bytes in memory. */

@@ -8,6 +8,7 @@ import type { LogSchema, NewChange } from '../log/schema.js';
 import type { Space } from '../log/space.js';
 import type { Inventory } from '../packages/inventory.js';
 import type { HookFile, Ruled, StoredFile } from '../packages/package-handle.js';
+import type { UpstreamFormat } from '../packages/upstream-format.js';
 import type { StorageDriver } from '../storage/driver.js';
 
 /** What the house lends to one repository of a protocol. */
@@ -115,6 +116,8 @@ export interface Protocol<S extends Ruled> {
   /** One line for a shell that points the stock client at a repository. `$ENTREPOT_TOKEN` holds the token. `baseUrl` has no slash at its end. */
   setUp(baseUrl: string): string;
   create(context: ProtocolContext): ProtocolInstance;
+  /** How registries of this kind are asked for what is not here. Absent: packages of other registries cannot be served. */
+  upstream?(): Promise<UpstreamFormat<S>>;
   /** Runs before orphans are collected: commits that things are no longer wanted, so that their bytes become orphans. */
   tidy?(work: TidyWork<S>): Promise<void>;
 }

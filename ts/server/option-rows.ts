@@ -78,6 +78,14 @@ export const OPTION_ROWS: readonly OptionRow[] = [
     meaning: 'repositories that anyone may read: names, or *',
   },
   {
+    key: 'upstreams',
+    flag: 'upstream',
+    env: 'ENTREPOT_UPSTREAM',
+    hint: 'LIST',
+    byDefault: 'none',
+    meaning: 'registries whose packages are served too: npm=URL; rules, credentials and times in the file',
+  },
+  {
     key: 'logFormat',
     flag: 'log-format',
     env: 'LOG_FORMAT',

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { IRegistryConfig } from '../config.js';
 import { ConfigError, type ConfigProblem } from '../errors/config-error.js';
 import { nearest } from '../lib/nearest.js';
+import { type IUpstream, StaticUpstreamProvider } from '../upstream/provider.js';
 import { PROTOCOLS, validateConfig } from '../validate-config.js';
 import { LOG_LEVELS, type LogFormat, type LogLevel, OPTION_ROWS } from './option-rows.js';
 import { parseStorage } from './storage-url.js';
@@ -56,7 +57,8 @@ class OptionReader {
   /** `publicUrl` is `--public-url` where that flag was given. */
   pathOf(path: string): string {
     const [, key = '', rest = ''] = /^(?:auth\.(?=adminToken))?(\w+)(.*)$/.exec(path) ?? [];
-    const given = key === 'secret' ? (this.given('secretFile') ?? this.given('secret')) : this.given(key);
+    const option = key === 'upstreamProvider' ? 'upstreams' : key;
+    const given = key === 'secret' ? (this.given('secretFile') ?? this.given('secret')) : this.given(option);
     return given ? `${given.path}${rest}` : path;
   }
 
@@ -137,6 +139,7 @@ function registryConfig(reader: OptionReader, protocols: readonly string[]): IRe
   const secret = readSecret(reader.given('secretFile'), reader.given('secret'), problems);
   const adminToken = reader.text('adminToken');
   const publicUrl = reader.text('publicUrl');
+  const upstreamProvider = upstreamsOf(reader);
   const storage = reader.given('storage') ?? { value: 'file:./data', path: '--storage' };
   const auth = { ...(file['auth'] as object | undefined), ...(adminToken === undefined ? {} : { adminToken }) };
   return {
@@ -146,9 +149,28 @@ function registryConfig(reader: OptionReader, protocols: readonly string[]): IRe
     ...(Object.keys(auth).length === 0 ? {} : { auth }),
     ...(secret === undefined ? {} : { secret }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(upstreamProvider && { upstreamProvider }),
     anonymousRead: anonymous.includes('*') ? '*' : anonymous,
     trustProxy: reader.list('trustProxy'),
   } as IRegistryConfig;
+}
+
+/** In the file what `StaticUpstreamProvider` takes; elsewhere `npm=https://packages.example/npm/`, the first of a protocol being asked first. */
+function upstreamsOf(reader: OptionReader): StaticUpstreamProvider | undefined {
+  const found = reader.given('upstreams');
+  if (!found) return undefined;
+  if (typeof found.value !== 'string') return new StaticUpstreamProvider(found.value as StaticUpstreamProvider['config']);
+  const upstreams = new Map<string, IUpstream[]>();
+  for (const item of reader.list('upstreams')) {
+    const [, protocol, url] = /^([a-z]+)=(\S+)$/.exec(item) ?? [];
+    if (protocol === undefined || url === undefined)
+      return reader.refuse(found, 'must be a list such as npm=https://packages.example/npm/');
+    const before = upstreams.get(protocol) ?? [];
+    upstreams.set(protocol, [...before, { id: before.length === 0 ? 'upstream' : `upstream-${before.length + 1}`, url }]);
+  }
+  return new StaticUpstreamProvider(
+    Object.fromEntries([...upstreams].map(([protocol, list]) => [protocol, { enabled: true, upstreams: list }])),
+  );
 }
 
 function readConfigFile(path: string | undefined, problems: ConfigProblem[]): Readonly<Record<string, unknown>> {

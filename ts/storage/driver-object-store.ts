@@ -23,15 +23,18 @@ const OBJECT_KEY = /^objects\/([^/]+)\/([^/]+)\/[^/]+$/;
 export class DriverObjectStore implements ObjectStore {
   private readonly driver: StorageDriver;
   private readonly runtime: Runtime;
+  private readonly keyOf: typeof objectKey;
 
-  constructor(driver: StorageDriver, runtime: Runtime) {
+  /** `keyOf`: where what is `put` comes to lie. */
+  constructor(driver: StorageDriver, runtime: Runtime, keyOf = objectKey) {
     this.driver = driver;
     this.runtime = runtime;
+    this.keyOf = keyOf;
   }
 
   async put(repository: string, pkg: string, body: WriteBody, options: PutOptions): Promise<PutResult> {
     const { max, digests, signal } = options;
-    const key = objectKey(repository, pkg, this.runtime.clock.now(), randomId(this.runtime.random));
+    const key = this.keyOf(repository, pkg, this.runtime.clock.now(), randomId(this.runtime.random));
     const hasher = options.hasher ?? new Hasher(digests);
     if (body instanceof Uint8Array) {
       if (body.byteLength > max) throw tooLarge(max);

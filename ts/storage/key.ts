@@ -1,7 +1,8 @@
 /**
  * Every stored path is made here.
  *
- *     cache/<repo>/…                                  upstream copies, evictable
+ *     cache/<repo>/<upstream>/<package>/<hash>.json   what a copy of an upstream is, and where it lies; evictable
+ *     cache/<repo>/<upstream>/<package>/<time>-<nonce>    its bytes; evictable
  *     derived/checkpoint/<space>/<package>.base|.delta    folded states; may vanish
  *     derived/feed/<space>.base|.delta                name sets; may vanish
  *     derived/probe/<id>.json                         what a store was found to be able to do
@@ -79,6 +80,13 @@ export function timeOf(keyOrId: string): number {
 export const objectPrefix = (repository: string, pkg: string): string => `objects/${repository}/${pkg}/`;
 export const objectKey = (repository: string, pkg: string, time: number, nonce: string): string =>
   `objects/${repository}/${pkg}/${timeText(time)}-${nonce}`;
+export const copiesPrefix = (repository: string): string => `cache/${repository}/`;
+/** `what`: any text that tells the documents and files of a package apart. */
+export const copyHead = (repository: string, upstream: string, pkg: string, what: string): string =>
+  `${copiesPrefix(repository)}${upstream}/${pkg}/${nameHash(what)}.json`;
+/** `place`: `<upstream>/<package>`. */
+export const copyBody = (repository: string, place: string, time: number, nonce: string): string =>
+  `${copiesPrefix(repository)}${place}/${timeText(time)}-${nonce}`;
 export const uploadSlot = (repository: string, id: string, n: number): string => `upload/${repository}/${id}/${slot(n)}.jsonl`;
 export const uploadsPrefix = (repository: string): string => `upload/${repository}/`;
 export const uploadPrefix = (repository: string, id: string): string => `upload/${repository}/${id}/`;

@@ -21,6 +21,7 @@ export const npmProtocol = {
   schema: npmSchema,
   lifeCycle: npmLifeCycle,
   inventory: releaseInventory,
+  upstream: async () => (await import('./upstream.js')).npmUpstream,
   setUp: (baseUrl: string): string =>
     `npm config set registry=${baseUrl}/ ${baseUrl.replace(/^https?:/, '')}/:_authToken=$ENTREPOT_TOKEN`,
   create: ({ driver, keys, ...parts }: NpmParts): ProtocolInstance =>

@@ -81,7 +81,8 @@ export class PackageReads {
       releaseOfFile(state, name, fileName) ?? releaseOfFile((await call.package.readStrong()).state, name, fileName);
     const tarball = release && tarballOf(release);
     if (!release || !tarball) throw new RegistryError('not_found', 'File not found');
-    return file(call.package.content({ ...tarball, version: release.version }, 'application/octet-stream'), 'immutable');
+    const stored = await call.package.here({ ...tarball, version: release.version });
+    return file(call.package.content(stored, 'application/octet-stream'), 'immutable');
   };
 
   distTags = async (call: PackageCall): Promise<Reply> => tagsReply(present(call.package.snapshot).state);

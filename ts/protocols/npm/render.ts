@@ -1,14 +1,8 @@
 import { nextTurn, Pace } from '../../lib/turns.js';
 import { cut } from './manifest.js';
 import type { NpmName } from './names.js';
-import { liveReleases, type NpmRelease, type NpmState, tarballOf } from './state.js';
+import { liveReleases, type NpmRelease, type NpmState, type Person, tarballOf } from './state.js';
 import { Writer } from './writer.js';
-
-export interface Person {
-  readonly name: string;
-  /** Empty when it is not known. */
-  readonly email: string;
-}
 
 /** All that a document is made of. Tarball URLs lie below `baseUrl`, as unpublish needs them. */
 export interface RenderInput {
@@ -63,9 +57,11 @@ function dist({ input, tarballs }: Common, release: NpmRelease): string {
   const integrity = sha512 === undefined ? '' : `"integrity":"${integrityOf(sha512)}",`;
   const shasum = sha1 === undefined ? '' : `"shasum":"${sha1}",`;
   const signed = signatures?.map(({ keyid, sig }) => `{"keyid":"${keyid}","sig":"${sig}"}`).join(',');
-  const rest = `"fileCount":${fileCount},"unpackedSize":${unpackedSize}${signed === undefined ? '' : `,"signatures":[${signed}]`}`;
+  const counted = fileCount === undefined ? '' : `,"fileCount":${fileCount}`;
+  const unpacked = unpackedSize === undefined ? '' : `,"unpackedSize":${unpackedSize}`;
+  const signing = signed === undefined ? '' : `,"signatures":[${signed}]`;
   const attested = provenance === undefined ? '' : `,"attestations":${q(attestationsOf(input, release.version, provenance))}`;
-  return `{${integrity}${shasum}"tarball":${tarballs}${release.version}.tgz",${rest}${attested}}`;
+  return `{${integrity}${shasum}"tarball":${tarballs}${release.version}.tgz"${counted}${unpacked}${signing}${attested}}`;
 }
 
 const deprecation = (release: NpmRelease): string =>
@@ -75,6 +71,13 @@ function personOf({ input, people }: Common, userId: string): string {
   const known = people.get(userId) ?? q(input.person(userId));
   people.set(userId, known);
   return known;
+}
+
+/** Who published it: here, or where it comes from. */
+function publisher(common: Common, release: NpmRelease): string {
+  if (release.publishedBy !== '') return `,"_npmUser":${personOf(common, release.publishedBy)}`;
+  const by = tarballOf(release)?.data.by;
+  return by ? `,"_npmUser":${q(by)}` : '';
 }
 
 /** Bytes that a version takes beside its manifest, roughly. */
@@ -102,7 +105,7 @@ const longManifest: WriteManifest = (out, common, release, before) => {
   const { short, rest } = cut(bytes);
   out.text(before);
   out.bytes(bytes, 0, short);
-  out.text(`,"dist":${dist(common, release)}${deprecation(release)},"_npmUser":${personOf(common, release.publishedBy)},`);
+  out.text(`,"dist":${dist(common, release)}${deprecation(release)}${publisher(common, release)},`);
   out.bytes(bytes, rest, bytes.byteLength);
 };
 
@@ -169,7 +172,7 @@ export async function renderFull(input: RenderInput): Promise<Uint8Array> {
   const out = writerFor(input);
   out.text(`{"_id":${q(name.full)},"_rev":${q(rev)},"name":${q(name.full)},${about(input)}"dist-tags":${distTags(state)},`);
   await versions(out, input, longManifest);
-  out.text(`,"time":${await times(state)},"maintainers":${q(state.owners.map(person))},`);
+  out.text(`,"time":${await times(state)},"maintainers":${q(state.data.maintainers ?? state.owners.map(person))},`);
   if (readme !== undefined) out.text(`"readme":${q(readme)},`);
   if (filename !== undefined) out.text(`"readmeFilename":${q(filename)},`);
   out.text(`"users":${object(state.data.stars.map((id) => `${q(person(id).name)}:true`))},"_attachments":{}}`);

@@ -6,9 +6,8 @@ import type { FeedItem } from '../../log/schema.js';
 import { type SearchHit, SearchIndex } from '../../packages/search.js';
 import type { NpmSummary } from './codec.js';
 import type { FindUser } from './life-cycle.js';
-import type { Person } from './render.js';
 import { type Filter, parseSearch } from './search-query.js';
-import type { NpmState } from './state.js';
+import type { NpmState, Person } from './state.js';
 import type { People } from './views.js';
 
 type Plain = Call<Record<never, never>, unknown, NpmState>;

@@ -11,6 +11,14 @@ export interface NpmPackage {
   readonly readmeFilename?: string;
   /** That version: what was read in it goes with it. */
   readonly readmeOf?: string;
+  /** Of a package of an upstream: who maintains it there. They are nobody here. */
+  readonly maintainers?: readonly Person[];
+}
+
+export interface Person {
+  readonly name: string;
+  /** Empty when it is not known. */
+  readonly email: string;
 }
 
 export interface Signature {
@@ -30,9 +38,11 @@ export type Card = {
 
 /** What npm records of a file of a release, at the time it is published. */
 export interface NpmFile {
-  /** Entries in the tarball, and their bytes. */
-  readonly fileCount: number;
-  readonly unpackedSize: number;
+  /** Entries in the tarball, and their bytes; absent where an upstream does not say. */
+  readonly fileCount?: number;
+  readonly unpackedSize?: number;
+  /** Of a version of an upstream: who published it there. */
+  readonly by?: Person;
   readonly signatures?: readonly Signature[];
   /** A provenance bundle came with it, and lies beside it (`ATTESTATIONS`). */
   readonly provenance?: { readonly predicateType: string };

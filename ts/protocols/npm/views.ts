@@ -6,8 +6,17 @@ import { streamToBuffer } from '../../lib/streams.js';
 import type { PackageHandle } from '../../packages/package-handle.js';
 import { DocumentCache } from './documents.js';
 import { parseName } from './names.js';
-import { type Person, type RenderInput, renderAbbreviated, renderFull, renderVersion, representative } from './render.js';
-import { exists, liveReleases, type NpmRelease, type NpmSnapshot, type NpmState, README, revisionOf } from './state.js';
+import { type RenderInput, renderAbbreviated, renderFull, renderVersion, representative } from './render.js';
+import {
+  exists,
+  liveReleases,
+  type NpmRelease,
+  type NpmSnapshot,
+  type NpmState,
+  type Person,
+  README,
+  revisionOf,
+} from './state.js';
 
 /** Public names of user ids. Ids that nobody has any more are left out. */
 export type People = (userIds: ReadonlySet<string>) => Promise<ReadonlyMap<string, Person>>;
@@ -93,6 +102,8 @@ export class PackageViews {
   ): Promise<RenderInput> {
     const { snapshot } = handle;
     const users = new Set(others === undefined ? [] : [...others, ...releases.map(({ publishedBy }) => publishedBy)]);
+    // releases of an upstream were published by nobody here
+    users.delete('');
     const [loaded, people] = await Promise.all([
       this.loadAll(handle, releases),
       users.size > 0 ? this.people(users) : new Map<string, Person>(),

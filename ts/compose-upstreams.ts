@@ -1,0 +1,70 @@
+import { ConfigError } from './errors/config-error.js';
+import type { Runtime } from './lib/clock.js';
+import type { LogSpace } from './log/schema.js';
+import type { Ruled } from './packages/package-handle.js';
+import type { Elsewhere } from './packages/repository.js';
+import type { AnyPackage, UpstreamFormat } from './packages/upstream-format.js';
+import { UpstreamSource } from './packages/upstream-handle.js';
+import { UpstreamPackages } from './packages/upstream-packages.js';
+import type { StorageDriver } from './storage/driver.js';
+import { DriverObjectStore } from './storage/driver-object-store.js';
+import { copyBody } from './storage/key.js';
+import { Copies } from './upstream/copies.js';
+import { UpstreamDocuments } from './upstream/documents.js';
+import type { IProtocolUpstreams, IUpstreamProvider } from './upstream/provider.js';
+import { Upstreams } from './upstream/upstreams.js';
+import { Checks } from './validate-checks.js';
+import { validateUpstreams } from './validate-upstreams.js';
+
+export interface UpstreamParts {
+  readonly provider: IUpstreamProvider;
+  readonly format: UpstreamFormat<Ruled>;
+  readonly protocol: string;
+  /** The repository's name, which is also its id. */
+  readonly repository: string;
+  readonly driver: StorageDriver;
+  readonly space: LogSpace<Ruled>;
+  readonly runtime: Runtime;
+  /** Bytes of states in memory. */
+  readonly cacheBytes: number;
+  isOurs(name: string): Promise<boolean>;
+  onFault(error: unknown, where: string): void;
+}
+
+/** A provider of a host's own may answer anything. What was looked at once is not looked at again. */
+function checker(protocol: string): (answer: IProtocolUpstreams) => void {
+  const known = new WeakSet<object>();
+  return (answer) => {
+    if (typeof answer === 'object' && known.has(answer)) return;
+    const checks = new Checks();
+    validateUpstreams(checks, 'upstreamsFor', { [protocol]: answer });
+    if (checks.problems.length > 0) throw new ConfigError(checks.problems);
+    known.add(answer);
+  };
+}
+
+/** The packages of upstreams, for one repository. */
+export function composeUpstreams(parts: UpstreamParts): Elsewhere<Ruled> {
+  const { provider, protocol, repository, driver, runtime, cacheBytes, isOurs, onFault } = parts;
+  const where = `${repository} upstream`;
+  const check = checker(protocol);
+  const upstreams = new Upstreams({ provider, protocol, repository, runtime, check, onFault });
+  const copies = new Copies({ repository, driver, runtime, objects: new DriverObjectStore(driver, runtime, copyBody) });
+  const documents = new UpstreamDocuments<AnyPackage>({
+    copies,
+    runtime,
+    cacheBytes,
+    onFault: (error) => onFault(error, where),
+  });
+  const packages = new UpstreamPackages({
+    upstreams,
+    // the states of this repository's own protocol, and no others
+    format: parts.format as UpstreamFormat<AnyPackage>,
+    space: parts.space as unknown as LogSpace<AnyPackage>,
+    documents,
+    copies,
+    isOurs,
+    onFault: ({ error, where: what }) => onFault(error, `${repository} ${what}`),
+  });
+  return new UpstreamSource({ packages, documents, upstreams }) as unknown as Elsewhere<Ruled>;
+}

@@ -1,0 +1,87 @@
+import { type RegistryError, unavailable } from '../errors/registry-error.js';
+import type { Content } from '../lib/content.js';
+import type { Snapshot } from '../log/schema.js';
+import type { UpstreamDocuments } from '../upstream/documents.js';
+import type { Upstreams } from '../upstream/upstreams.js';
+import { Handle } from './handle.js';
+import type { Caller, PackageHandle, StoredFile } from './package-handle.js';
+import type { Elsewhere, RepositoryParts } from './repository.js';
+import { isHosted } from './shown.js';
+import type { AnyPackage } from './upstream-format.js';
+import type { UpstreamAsker, UpstreamPackage, UpstreamPackages } from './upstream-packages.js';
+
+type Parts = RepositoryParts<AnyPackage>;
+
+/** Reads what an upstream has, like any other package. What changes a package opens it as one that is not there: the first publish makes the name ours. */
+class UpstreamHandle extends Handle<AnyPackage> {
+  readonly staleFor: number | undefined;
+  private readonly packages: UpstreamPackages;
+  private readonly found: UpstreamPackage;
+  private readonly hosted: Snapshot<AnyPackage>;
+
+  constructor(
+    parts: Parts,
+    name: string,
+    caller: Caller,
+    from: { packages: UpstreamPackages; found: UpstreamPackage; hosted: Snapshot<AnyPackage> },
+  ) {
+    super(parts, name, caller, from.found.snapshot, 'read');
+    this.packages = from.packages;
+    this.found = from.found;
+    this.hosted = from.hosted;
+    this.staleFor = from.found.staleFor;
+  }
+
+  override async readStrong(): Promise<Snapshot<AnyPackage>> {
+    const now = await this.packages.find(this.hosted, this.name, { ...askerOf(this.caller), strong: true });
+    return now?.snapshot ?? this.hosted;
+  }
+
+  override here(file: StoredFile): Promise<StoredFile> {
+    return this.packages.here(this.found, file, askerOf(this.caller));
+  }
+
+  /** Copies may be deleted at any time: whoever asks again gets a new one. */
+  override content(file: StoredFile, mediaType: string): Content {
+    return super.content(
+      file,
+      mediaType,
+      async (): Promise<RegistryError> => unavailable('the copy of this file has just been deleted'),
+    );
+  }
+}
+
+const askerOf = (caller: Caller): UpstreamAsker => ({
+  userId: caller.principal?.userId,
+  signal: caller.signal,
+  progress: () => caller.progress?.(),
+});
+
+/** What was never published here, from upstreams. */
+export class UpstreamSource implements Elsewhere<AnyPackage> {
+  private readonly packages: UpstreamPackages;
+  private readonly documents: UpstreamDocuments<AnyPackage>;
+  private readonly upstreams: Upstreams;
+
+  constructor(parts: { packages: UpstreamPackages; documents: UpstreamDocuments<AnyPackage>; upstreams: Upstreams }) {
+    this.packages = parts.packages;
+    this.documents = parts.documents;
+    this.upstreams = parts.upstreams;
+  }
+
+  async open(
+    parts: Parts,
+    name: string,
+    caller: Caller,
+    hosted: Snapshot<AnyPackage>,
+  ): Promise<PackageHandle<AnyPackage> | undefined> {
+    if (isHosted(hosted.state)) return undefined;
+    const found = await this.packages.find(hosted, name, askerOf(caller));
+    return found && new UpstreamHandle(parts, name, caller, { packages: this.packages, found, hosted });
+  }
+
+  async close(): Promise<void> {
+    await this.documents.settled();
+    this.upstreams.close();
+  }
+}

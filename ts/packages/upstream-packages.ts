@@ -1,0 +1,181 @@
+import { notFound } from '../errors/registry-error.js';
+import { sha256Hex } from '../lib/digest.js';
+import type { LogSpace, Snapshot } from '../log/schema.js';
+import { type Ask, UpstreamFailure } from '../upstream/ask.js';
+import type { Copies } from '../upstream/copies.js';
+import { type Found, moving, type UpstreamDocuments, type Wanted } from '../upstream/documents.js';
+import { Flights, type Waiting } from '../upstream/flights.js';
+import type { ChosenUpstream, Upstreams } from '../upstream/upstreams.js';
+import { shownChange } from './changes.js';
+import type { FaultListener } from './hook-runner.js';
+import type { StoredFile } from './package-handle.js';
+import { differs, pinned, unseen } from './shown.js';
+import type { AnyPackage, UpstreamFormat } from './upstream-format.js';
+
+export interface UpstreamPackagesParts {
+  readonly upstreams: Upstreams;
+  readonly format: UpstreamFormat<AnyPackage>;
+  readonly documents: UpstreamDocuments<AnyPackage>;
+  readonly copies: Copies;
+  /** Where what was seen is written down. */
+  readonly space: LogSpace<AnyPackage>;
+  /** True for names that belong to somebody here although nothing was published: no upstream is told of them. */
+  isOurs(name: string): Promise<boolean>;
+  readonly onFault: FaultListener;
+}
+
+/** Who asks, and for what. */
+export interface UpstreamAsker extends Waiting {
+  readonly userId: string | undefined;
+  /** As it is now: the state must not be older than some seconds. */
+  readonly strong?: boolean;
+}
+
+/** A package of an upstream. */
+export interface UpstreamPackage {
+  readonly upstream: string;
+  readonly ask: Ask;
+  readonly snapshot: Snapshot<AnyPackage>;
+  /** Milliseconds since it was confirmed, where the upstream fails now. */
+  readonly staleFor: number | undefined;
+}
+
+interface Merged {
+  /** Of the hosted log that it was made with. */
+  readonly head: string | null;
+  readonly snapshot: Snapshot<AnyPackage>;
+}
+
+/** Files that are said to be new in one change: some 500 KiB at most. */
+const SHOWN_AT_ONCE = 2_000;
+/** A "no" by exact name is not older than this. */
+const STRONG_MS = 5_000;
+
+/** Packages that are published elsewhere, as states of the same kind as those published here. */
+export class UpstreamPackages {
+  private readonly parts: UpstreamPackagesParts;
+  private readonly fetches = new Flights<StoredFile>();
+  private readonly merged = new WeakMap<AnyPackage, Merged>();
+
+  constructor(parts: UpstreamPackagesParts) {
+    this.parts = parts;
+  }
+
+  /**
+   * The package of the first upstream that has it; once one had a name, no other is asked for it as long as that one may be. Undefined: none has it. Throws
+   * where one that might have it does not say: a name never falls through to the next because of a failure.
+   */
+  async find(hosted: Snapshot<AnyPackage>, name: string, who: UpstreamAsker): Promise<UpstreamPackage | undefined> {
+    for (const upstream of await this.candidates(hosted, name, who)) {
+      const found = await this.parts.documents.get(this.wanted(upstream, hosted.key, name), {
+        ...who,
+        ...(who.strong ? { notOlderThan: STRONG_MS } : {}),
+      });
+      if (!found) continue;
+      const { id, ask } = upstream;
+      return { upstream: id, ask, snapshot: await this.snapshot(hosted, name, id, found), staleFor: found.staleFor };
+    }
+    return undefined;
+  }
+
+  /** A file of it, stored here: fetched now if it was not. What arrives is looked at before anybody gets it. Throws `not_found`, and `UpstreamFailure`s. */
+  async here({ upstream, ask, snapshot }: UpstreamPackage, file: StoredFile, who: Waiting): Promise<StoredFile> {
+    const { copies, format } = this.parts;
+    const name = file.name ?? '';
+    const place = { upstream, pkg: snapshot.key, what: `file ${name}\n${file.digests.sha512 ?? file.digests.sha1 ?? ''}` };
+    return this.fetches.run(`${upstream}/${snapshot.key}/${place.what}`, who, async ({ signal, progress }) => {
+      const stored = (await copies.find(place, signal)) ?? (await fetched());
+      return { ...file, key: stored.key, size: stored.size, digests: stored.digests };
+
+      async function fetched() {
+        const answer = await ask({ target: file.key, max: format.maxFile, as: 'artifact', signal });
+        if (answer.kind !== 'content') throw notFound('file');
+        const digests = (['sha512', 'sha1', 'md5'] as const).filter((one) => file.digests[one] !== undefined);
+        const { etag, lastModified, body } = answer;
+        const check = (arrived: Pick<StoredFile, 'digests'>): void => checkDigests(file, arrived);
+        const validators = { etag, lastModified };
+        return copies.keep(place, moving(body, progress), validators, { max: format.maxFile, digests, check, signal });
+      }
+    });
+  }
+
+  private async candidates(hosted: Snapshot<AnyPackage>, name: string, { userId }: UpstreamAsker) {
+    const { upstreams, isOurs } = this.parts;
+    const chosen = await upstreams.chosen(name, userId);
+    if (chosen.length === 0 || (await isOurs(name))) return [];
+    const before = chosen.filter(({ id }) => id === hosted.state.shown?.upstream);
+    return before.length > 0 ? before : chosen;
+  }
+
+  private wanted({ id, ask, cache }: ChosenUpstream, pkg: string, name: string): Wanted<AnyPackage> {
+    const { format } = this.parts;
+    return {
+      ...format.document(name),
+      place: { upstream: id, pkg, what: 'document' },
+      ask,
+      cache,
+      read: (bytes) => format.read(name, bytes),
+      weigh: ({ weight }) => weight,
+    };
+  }
+
+  private async snapshot(hosted: Snapshot<AnyPackage>, name: string, upstream: string, { value, sha256 }: Found<AnyPackage>) {
+    const known = this.merged.get(value);
+    if (known && known.head === hosted.head) return known.snapshot;
+    const { head, position, at, floor, key, state } = await this.recorded(hosted, name, upstream, value);
+    const shown = state.shown?.upstream === upstream ? state.shown : undefined;
+    const snapshot: Snapshot<AnyPackage> = {
+      identity: name,
+      named: true,
+      key,
+      // a package that is there has a history, whoever keeps it
+      position: Math.max(1, position),
+      head: sha256Hex(`${upstream}\n${sha256}\n${head}`),
+      at,
+      floor,
+      state: shown ? pinned(value, shown) : value,
+    };
+    this.merged.set(value, { head, snapshot });
+    return snapshot;
+  }
+
+  /** Writes down what is shown for the first time. A store that takes nothing now keeps nobody from reading. */
+  private async recorded(hosted: Snapshot<AnyPackage>, name: string, upstream: string, value: AnyPackage) {
+    const { space, onFault } = this.parts;
+    let now = hosted;
+    try {
+      for (let more = unseen(now.state, upstream, value); more.length > 0; more = unseen(now.state, upstream, value)) {
+        const files = more.slice(0, SHOWN_AT_ONCE);
+        const committed = await space.commit(
+          name,
+          ({ state }) => {
+            const left = files.filter(([file]) => state.shown?.upstream !== upstream || !state.shown.files.has(file));
+            return { changes: left.length > 0 ? [shownChange(upstream, left)] : [], result: undefined };
+          },
+          { visible: 'named' },
+        );
+        now = committed.snapshot;
+      }
+    } catch (error) {
+      onFault({ where: 'upstream: what was seen', error });
+    }
+    this.tell(now.state, upstream, value);
+    return now;
+  }
+
+  private tell({ shown }: AnyPackage, upstream: string, value: AnyPackage): void {
+    if (shown?.upstream !== upstream) return;
+    const changed = [...value.releases.values()].flatMap(({ files }) =>
+      files.filter((file) => differs(file, shown.files.get(file.name)?.digests)),
+    );
+    for (const { name } of changed.slice(0, 16)) {
+      const error = new Error(`${upstream} shows other bytes of ${name} than at first; those of the first time stay`);
+      this.parts.onFault({ where: 'upstream', error });
+    }
+  }
+}
+
+function checkDigests(file: StoredFile, arrived: Pick<StoredFile, 'digests'>): void {
+  if (differs(file, arrived.digests))
+    throw new UpstreamFailure('upstream_failed', 'the upstream registry sent other bytes than it says this file has');
+}

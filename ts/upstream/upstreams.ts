@@ -1,0 +1,96 @@
+import { RegistryError } from '../errors/registry-error.js';
+import type { Runtime } from '../lib/clock.js';
+import { deadline } from '../lib/deadlines.js';
+import type { Ask } from './ask.js';
+import { type Asked, askedOf } from './asked-of.js';
+import { applies } from './name-policy.js';
+import type { IProtocolUpstreams, IUpstream, IUpstreamCache, IUpstreamProvider, IUpstreamQuestion } from './provider.js';
+
+/** An upstream that is to be asked for a name. */
+export interface ChosenUpstream {
+  readonly id: string;
+  readonly ask: Ask;
+  readonly cache: IUpstreamCache;
+}
+
+export interface UpstreamsParts {
+  readonly provider: IUpstreamProvider;
+  readonly protocol: string;
+  /** The repository's name. */
+  readonly repository: string;
+  readonly runtime: Runtime;
+  /** Throws for an answer of the provider's that is none. */
+  check(answer: IProtocolUpstreams): void;
+  onFault(error: unknown, where: string): void;
+}
+
+interface OpenUpstream {
+  /** All that its asking depends on. */
+  readonly stamp: string;
+  readonly asked: Asked;
+}
+
+const PROVIDER_MS = 10_000;
+
+const unanswered = (): RegistryError =>
+  new RegistryError('unavailable', 'it cannot be said which upstream registries apply', { headers: { 'Retry-After': '1' } });
+
+/** The upstreams of one repository, in the order in which they are asked. */
+export class Upstreams {
+  private readonly parts: UpstreamsParts;
+  private readonly open = new Map<string, OpenUpstream>();
+
+  constructor(parts: UpstreamsParts) {
+    this.parts = parts;
+  }
+
+  /** Those that may be told this name. Throws `unavailable` when the provider does not say: no name is looked for anywhere else then. */
+  async chosen(packageName: string, userId: string | undefined): Promise<readonly ChosenUpstream[]> {
+    const { protocol, repository } = this.parts;
+    const answer = await this.ask({ protocol, repository, packageName, userId });
+    if (!answer?.enabled) return [];
+    const { upstreams, cache = {}, resilience = {} } = answer;
+    return upstreams
+      .filter(({ enabled = true, scopeRules = [] }) => enabled && applies(scopeRules, packageName))
+      .map((upstream, place) => ({ upstream, rank: upstream.priority ?? place, place }))
+      .sort((a, b) => a.rank - b.rank || a.place - b.place)
+      .map(({ upstream }) => ({ id: upstream.id, ask: this.askOf(upstream, resilience), cache }));
+  }
+
+  close(): void {
+    for (const { asked } of this.open.values()) asked.close();
+    this.open.clear();
+  }
+
+  private async ask(question: IUpstreamQuestion): Promise<IProtocolUpstreams | null> {
+    const { provider, onFault, check } = this.parts;
+    try {
+      const answer = await this.inTime(async () => provider.upstreamsFor(question));
+      if (answer !== null) check(answer);
+      return answer;
+    } catch (error) {
+      onFault(error, 'upstream provider');
+      throw unanswered();
+    }
+  }
+
+  private inTime<T>(call: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const late = deadline(this.parts.runtime.clock, PROVIDER_MS, () => reject(new Error(`no answer within ${PROVIDER_MS} ms`)));
+      call()
+        .then(resolve, reject)
+        .finally(() => late.cancel());
+    });
+  }
+
+  /** Connections and failures are remembered for as long as an upstream is described the same way. */
+  private askOf(upstream: IUpstream, resilience: NonNullable<IProtocolUpstreams['resilience']>): Ask {
+    const stamp = JSON.stringify([upstream.url, upstream.auth, upstream.alsoAt, resilience]);
+    const known = this.open.get(upstream.id);
+    if (known?.stamp === stamp) return known.asked.ask;
+    known?.asked.close();
+    const asked = askedOf(upstream, resilience, { runtime: this.parts.runtime });
+    this.open.set(upstream.id, { stamp, asked });
+    return asked.ask;
+  }
+}
