@@ -142,4 +142,19 @@ describe.each([10, 10_000])('storage calls with %i packages', (packages) => {
     expect(await calls(() => read('package-2'))).toEqual([]);
     await space.close();
   });
+
+  it('a read behind one change of another instance: the probe, the entry, and a few slots behind it', {
+    timeout: 60_000,
+  }, async () => {
+    const [here, there] = [await instance(store, runtime, 0), await instance(store, runtime, 0)];
+    const read = () => here.repository.open('package-6', caller(), 'read');
+    await read();
+    await publish(there.repository, 'package-6', '1.1');
+    const calls = await here.calls(read);
+    expect(calls.slice(0, 2).map((call) => call.split(' ')[0])).toEqual(['list', 'read']);
+    expect(calls.slice(2).every((call) => call.startsWith('read log/plain/'))).toBe(true);
+    expect(calls.length).toBeLessThanOrEqual(2 + 1 + 4);
+    await here.space.close();
+    await there.space.close();
+  });
 });

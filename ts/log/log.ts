@@ -10,6 +10,8 @@ import { RecentMarkers } from './recent-markers.js';
 import type { LogSchema, Snapshot } from './schema.js';
 
 const ROUND = 16;
+/** Rounds that follow what is known begin narrow: mostly one entry has come, and every slot beyond the end is a call for nothing. */
+const WIDENING = 4;
 /** More entries than this without a checkpoint are not folded inside a request. */
 const MAX_TAIL = 1000;
 
@@ -264,7 +266,7 @@ export class Log<S> {
   private async tail(start: Snapshot<S>, width: number, limit: number): Promise<Fold<S>> {
     const entries: RawEntry[] = [];
     let snapshot = start;
-    for (let count = width; snapshot.broken === undefined; count = ROUND) {
+    for (let count = width; snapshot.broken === undefined; count = Math.min(ROUND, WIDENING * count)) {
       if (entries.length >= limit) return { snapshot, entries, more: true };
       const round = await this.roundOrDamage(snapshot, count);
       for (const raw of round.entries) {

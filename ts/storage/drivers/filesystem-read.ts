@@ -26,6 +26,8 @@ export function isFileSync(path: string): boolean {
 }
 
 export async function readFileAt(path: string, key: string, options: ReadOptions): Promise<StoredObject | undefined> {
+  // Readers of logs look behind the last entry all the time: what is not there costs no thread.
+  if (!isFileSync(path)) return undefined;
   const file = await openFile(path);
   if (!file) return undefined;
   let streaming = false;
