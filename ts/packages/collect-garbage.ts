@@ -4,7 +4,8 @@ import type { Mutant } from '../log/mutant.js';
 import type { Committed, Decide, Snapshot } from '../log/schema.js';
 import type { Space } from '../log/space.js';
 import type { ListedObject, StorageDriver } from '../storage/driver.js';
-import { logSlot, probeResultKey, timeOf } from '../storage/key.js';
+import { logSlot, timeOf } from '../storage/key.js';
+import { storeTime } from '../storage/store-time.js';
 import type { Inventory } from './inventory.js';
 
 /** Logs by their folder: a collector finds keys, not names. Both answer undefined where the log cannot be reached that way. */
@@ -88,7 +89,7 @@ class Collection<S> {
 
   async run(): Promise<GarbageReport> {
     const { driver, signal } = this.options;
-    this.now = await this.storeTime();
+    this.now = await storeTime(driver, this.options.logs.id, { signal });
     for (let after: string | undefined, more = true; more; ) {
       signal?.throwIfAborted();
       const page = await driver.list(this.prefix, { after, signal });
@@ -194,14 +195,5 @@ class Collection<S> {
       return { changes: floor.objects >= above ? [] : [floorChange(BY, { objects: above })], result };
     });
     return committed?.result;
-  }
-
-  private async storeTime(): Promise<number> {
-    const { driver, logs, signal } = this.options;
-    const key = probeResultKey(`clock-${logs.id}`);
-    await driver.write(key, new Uint8Array(0), { durable: false, signal });
-    const written = await driver.stat(key, { signal });
-    if (!written) throw unavailable('the store does not show what was written just now');
-    return written.modified;
   }
 }

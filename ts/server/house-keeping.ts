@@ -4,10 +4,14 @@ import { collectGarbage, type GarbageReport, keyedLogs } from '../packages/colle
 import { makeRoom } from '../packages/make-room.js';
 import { type Finding, type VerifyReport, verifiable, verify } from '../packages/verify.js';
 import type { OpenRegistry } from '../smart-registry.js';
+import { storeTime } from '../storage/store-time.js';
 import { withTimeLimit } from '../storage/time-limit.js';
+import { sweepCopies } from '../upstream/sweep-copies.js';
 
 /** Milliseconds that one storage call of a collection may take: of many keys, and nobody waits for it, but not for ever. */
 const CALL_MS = 60_000;
+/** Milliseconds that a copy's bytes may wait for what names them: no fetch takes so long. */
+const DAY = 24 * 60 * 60 * 1000;
 
 export interface RepositoryGarbage extends Readonly<GarbageReport> {
   readonly repository: string;
@@ -57,7 +61,9 @@ export async function collectAll(
       logs: keyedLogs(space),
       inventory: protocol.inventory,
     });
-    reports.push({ repository: plan.name, ...report });
+    const now = await storeTime(driver, plan.name, { signal: options.signal });
+    const { condemned, bytes } = await sweepCopies({ ...options, driver, repository: plan.name, now, grace: DAY });
+    reports.push({ repository: plan.name, ...report, condemned: report.condemned + condemned, bytes: report.bytes + bytes });
   }
   return reports;
 }

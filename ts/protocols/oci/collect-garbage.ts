@@ -5,7 +5,8 @@ import type { Space } from '../../log/space.js';
 import { packageFolders } from '../../packages/package-folders.js';
 import { sweepUploads } from '../../packages/upload-sweep.js';
 import type { StorageDriver } from '../../storage/driver.js';
-import { logSlot, probeResultKey } from '../../storage/key.js';
+import { logSlot } from '../../storage/key.js';
+import { storeTime } from '../../storage/store-time.js';
 import { dropChange, unmanifestChange } from './changes.js';
 import { rulesOf } from './rules.js';
 import type { OciState } from './state.js';
@@ -47,7 +48,7 @@ interface Idle {
  */
 export async function collectImages(options: OciCollection): Promise<void> {
   const { driver, space, signal, onFault, dryRun = false, grace = DAY } = options;
-  const now = await storeTime(options);
+  const now = await storeTime(driver, space.id, { signal });
   await sweepUploads({ driver, repository: space.id, now, grace, dryRun, signal });
   for await (const pkg of packageFolders(options.driver, options.space.id, options.signal)) {
     signal?.throwIfAborted();
@@ -154,12 +155,4 @@ function untagged(state: OciState): readonly Idle[] {
 function unmanifests(state: OciState, idle: readonly Idle[]): readonly NewChange[] {
   const still = new Map(untagged(state).map(({ digest, since }) => [digest, since]));
   return idle.filter(({ digest, since }) => still.get(digest) === since).map(({ digest }) => unmanifestChange(BY, digest));
-}
-
-async function storeTime({ driver, space, signal }: OciCollection): Promise<number> {
-  const key = probeResultKey(`clock-${space.id}`);
-  await driver.write(key, new Uint8Array(0), { durable: false, signal });
-  const written = await driver.stat(key, { signal });
-  if (!written) throw unavailable('the store does not show what was written just now');
-  return written.modified;
 }
