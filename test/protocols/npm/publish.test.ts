@@ -118,6 +118,49 @@ describe('npm 8, M1: what is said must be true', () => {
     });
   }
 
+  for (const [what, fields] of [
+    ['a range that is a number', { dependencies: { b: 1 } }],
+    ['a range that is an object', { optionalDependencies: { b: { version: '1.0.0' } } }],
+    ['no range', { peerDependencies: { b: null } }],
+    ['a list of dependencies', { dependencies: ['b'] }],
+    ['a flag of a peer without its object', { peerDependencies: { b: '*' }, peerDependenciesMeta: { b: null } }],
+    ['a system that is a number', { os: [5] }],
+    ['processors in an object', { cpu: { x64: true } }],
+    ['a C library that is none', { libc: [null] }],
+  ] as const)
+    it(`npm 28: ${what}, over which installers fall, is refused with a text`, async () => {
+      const answer = await npm.publish({ name: 'a', version: '1.0.0', ...fields });
+      expect(answer.status).toBe(400);
+      expect(answer.json.error).toContain(Object.keys(fields).at(-1));
+      expect(await objects()).toBe(0);
+    });
+
+  it('npm 28: systems and processors may be one word, and nothing at all', async () => {
+    const manifest = { name: 'a', version: '1.0.0', os: 'linux', cpu: ['x64', '!arm'], libc: null, engines: ['node'] };
+    expect((await npm.publish(manifest)).status).toBe(201);
+    const { versions } = (await npm.get('/a')).json;
+    expect(versions['1.0.0']).toMatchObject({ os: 'linux', cpu: ['x64', '!arm'], engines: ['node'] });
+    expect(versions['1.0.0']).not.toHaveProperty('libc');
+  });
+
+  for (const version of [
+    'v1.0.0',
+    '=1.0.0',
+    ' 1.0.0',
+    '1.0.0 ',
+    '1.0.0\n',
+    '1.0',
+    '01.0.0',
+    '1.0.0-',
+    `1.0.0-${'a'.repeat(256)}`,
+  ])
+    it(`npm 37: ${JSON.stringify(version.slice(0, 12))} is no version to publish`, async () => {
+      const answer = await npm.publish({ name: 'a', version });
+      expect(answer.status).toBe(400);
+      expect(answer.json.error).toMatch(/version/);
+      expect(await objects()).toBe(0);
+    });
+
   it('M1: installers are served what the tarball says, not what the client says', async () => {
     const inner = {
       name: 'a',

@@ -141,6 +141,7 @@ describe('npm 25: one manifest', () => {
       ['latest', '1.1.0'],
       ['beta', '2.0.0-beta.1'],
       ['1.0.0+any', '1.0.0'],
+      ['v1.0.0', '1.0.0'],
     ]) {
       const answer = await npm.get(`/@team%2ftool/${selector}`);
       expect(answer.json).toMatchObject({ name: '@team/tool', version });
@@ -187,6 +188,9 @@ describe('npm 32: tarballs', () => {
       '/@team/tool/-/tool-9.9.9.tgz',
       '/@team/tool/-/other-1.0.0.tgz',
       '/@team/tool/-/@else/tool-1.0.0.tgz',
+      '/@team/tool/-/tool-v1.0.0.tgz',
+      '/@team/tool/-/tool-%201.0.0.tgz',
+      '/@team/tool/-/tool-1.0.0%20.tgz',
       '/nope/-/nope-1.0.0.tgz',
     ]) {
       const answer = await npm.get(path);

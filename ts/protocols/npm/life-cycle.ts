@@ -24,7 +24,7 @@ import type { NpmPatch } from './codec.js';
 import { staleRevision } from './errors.js';
 import { checkTags } from './limits.js';
 import { type Fields, isFields } from './manifest.js';
-import { canonicalVersion, type NpmName, tagProblem, versionOfFile } from './names.js';
+import { type NpmName, tagProblem, typedVersion, versionOfFile } from './names.js';
 import type { SentVersion } from './publish-body.js';
 import { isLive, liveReleases, type NpmRelease, type NpmSnapshot, type NpmState, revisionOf, tarballOf } from './state.js';
 import { present } from './views.js';
@@ -115,7 +115,7 @@ function deprecations(by: string, state: NpmState, wanted: ReadonlyMap<string, s
 }
 
 function canonical(version: string): string {
-  const known = canonicalVersion(version);
+  const known = typedVersion(version);
   if (known === undefined) throw invalid(`${version} is not a version`);
   return known;
 }

@@ -4,7 +4,7 @@ import type { HookFile } from '../../packages/package-handle.js';
 import type { About } from '../protocol.js';
 import { hookFile, removal } from './life-cycle.js';
 import { cardOf, isFields } from './manifest.js';
-import { canonicalVersion, parseName } from './names.js';
+import { parseName, typedVersion } from './names.js';
 import { representative } from './render.js';
 import { type Card, isLive, liveReleases, type NpmRelease, type NpmState, README, tarballOf } from './state.js';
 
@@ -40,7 +40,7 @@ function aboutOf(state: NpmState): About {
 export const npmLifeCycle = {
   identity: (name: string): string => parseName(name).full,
   version(text: string): string {
-    const version = canonicalVersion(text);
+    const version = typedVersion(text);
     if (version === undefined) throw invalid(`${text.slice(0, 100)} is not a version`);
     return version;
   },

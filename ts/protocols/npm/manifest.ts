@@ -1,4 +1,5 @@
 import { invalid, RegistryError } from '../../errors/registry-error.js';
+import { quote } from '../../formats/quote.js';
 import type { Json } from '../../lib/json.js';
 import { MAX_COMMANDS } from './limits.js';
 import type { Card } from './state.js';
@@ -34,7 +35,8 @@ const DEPENDENCIES = [
   'peerDependencies',
   'peerDependenciesMeta',
 ] as const;
-const AS_THEY_STAND = ['directories', 'engines', 'funding', 'cpu', 'os', 'libc'] as const;
+const AS_THEY_STAND = ['directories', 'engines', 'funding'] as const;
+const PLATFORMS = ['cpu', 'os', 'libc'] as const;
 
 /** In the abbreviated form, in this order; `dist` and `deprecated` follow when it is rendered. */
 export const ABBREVIATED = [
@@ -44,6 +46,7 @@ export const ABBREVIATED = [
   'bundleDependencies',
   'bin',
   ...AS_THEY_STAND,
+  ...PLATFORMS,
   '_hasShrinkwrap',
   'hasInstallScript',
 ] as const;
@@ -87,10 +90,24 @@ const OURS: ReadonlySet<string> = new Set([
 
 const bad = (field: string, what: string): RegistryError => invalid(`package.json of the tarball: ${field} must be ${what}`);
 
+/** Installers fall over a range that is no text, and over a flag without its object: who installs would be the first to hear of it. */
 function dependencies(inner: Fields, field: string): Fields | undefined {
   const value = inner[field];
   if (value === undefined || value === null) return undefined;
   if (!isFields(value)) throw bad(field, 'an object');
+  const flags = field === 'peerDependenciesMeta';
+  for (const [name, entry] of Object.entries(value))
+    if (flags ? !isFields(entry) : typeof entry !== 'string')
+      throw bad(`${field} of ${quote(name)}`, flags ? 'an object' : 'a string');
+  return value;
+}
+
+/** One name or a list of them. */
+function platforms(inner: Fields, field: string): unknown {
+  const value = inner[field];
+  if (value === undefined || value === null || typeof value === 'string') return value ?? undefined;
+  if (!Array.isArray(value) || !value.every((name) => typeof name === 'string'))
+    throw bad(field, 'a string or a list of strings');
   return value;
 }
 
@@ -167,7 +184,7 @@ const members = (fields: Iterable<readonly [string, unknown]>): string =>
 /**
  * The manifest that is served: what installers act on comes from the tarball's own package.json, normalised as npm does; what people read comes from
  * `sent` where npm rewrites it; unknown fields stay. `version` is canonical.
- * Throws `invalid` (400) for a package.json whose dependencies cannot be read.
+ * Throws `invalid` (400) for a package.json whose dependencies or platforms no installer could read.
  */
 export function composeManifest(
   name: { readonly full: string; readonly bare: string },
@@ -184,6 +201,7 @@ export function composeManifest(
     ['bundleDependencies', bundled(inner)],
     ['bin', commands(inner, sent, name.bare)],
     ...AS_THEY_STAND.map((field): [string, unknown] => [field, inner[field] ?? undefined]),
+    ...PLATFORMS.map((field): [string, unknown] => [field, platforms(inner, field)]),
     ['_hasShrinkwrap', tarball.hasShrinkwrap ? true : undefined],
     ['hasInstallScript', install ? true : undefined],
   ]);

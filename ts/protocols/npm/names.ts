@@ -41,11 +41,19 @@ export function newNameProblem({ full, bare }: NpmName): string | undefined {
   return undefined;
 }
 
-/** SemVer without build metadata, which does not make a version another one. Undefined: not a version. */
+/**
+ * SemVer without build metadata, which does not make a version another one. Undefined: not a version, or one with something around it: the grammar's reader
+ * would pass over spaces, line ends and a leading `v`.
+ */
 export function canonicalVersion(version: string): string | undefined {
   const parsed = version.length <= 256 ? parseVersion(version) : null;
-  return parsed ? parsed.version : undefined;
+  if (!parsed) return undefined;
+  const build = parsed.build.length > 0 ? `+${parsed.build.join('.')}` : '';
+  return `${parsed.version}${build}` === version ? parsed.version : undefined;
 }
+
+/** A version as people write it: `v1.0.0`, `=1.0.0` and spaces around it will do. */
+export const typedVersion = (version: string): string | undefined => canonicalVersion(version.trim().replace(/^[=v]{1,8}/, ''));
 
 /** `name-1.0.0.tgz`, never with a scope. */
 export const tarballName = (name: NpmName, version: string): string => `${name.bare}-${version}.tgz`;

@@ -4,7 +4,7 @@ import { RegistryError } from '../../errors/registry-error.js';
 import { negotiate } from '../../http/negotiate.js';
 import { document, file, json, type Reply } from '../../http/reply.js';
 import type { Call } from '../../http/route.js';
-import { canonicalVersion, type NpmName, versionOfFile } from './names.js';
+import { type NpmName, typedVersion, versionOfFile } from './names.js';
 import { ATTESTATIONS, isLive, type NpmRelease, type NpmState, tarballOf } from './state.js';
 import { noPackage, type PackageViews, type People, present } from './views.js';
 
@@ -19,7 +19,7 @@ export const tagsReply = (state: NpmState, status = 200): Reply => json(Object.f
 
 /** A tag or a version, as `npm view pkg@…` and `npx` ask for it. */
 function select(state: NpmState, selector: string): NpmRelease | undefined {
-  const release = state.releases.get(state.tags.get(selector) ?? canonicalVersion(selector) ?? '');
+  const release = state.releases.get(state.tags.get(selector) ?? typedVersion(selector) ?? '');
   return isLive(release) ? release : undefined;
 }
 
