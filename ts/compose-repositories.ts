@@ -34,33 +34,28 @@ export interface RepositoryParts {
 
 export interface OpenRepositories {
   readonly repositories: readonly OpenRepository[];
+  /** Reads which packages each of them has; whatever is asked of their packages meanwhile waits for that. */
+  load(): Promise<void>;
   close(): Promise<void>;
 }
 
 const CACHE_BYTES = 64 * 1024 * 1024;
 
-/** Opens all repositories: their logs, hooks and protocols. Nothing stays open when one of them cannot be opened. */
-export async function composeRepositories(parts: RepositoryParts, plans: readonly RepositoryPlan[]): Promise<OpenRepositories> {
+/** All repositories: their logs, hooks and protocols. */
+export function composeRepositories(parts: RepositoryParts, plans: readonly RepositoryPlan[]): OpenRepositories {
   const { config, runtime, onFault } = parts;
   const hooks = new HookRunner({ hooks: config.storageHooks, runtime, onFault: ({ error, where }) => onFault(error, where) });
-  const open: OpenRepository[] = [];
-  const close = async (): Promise<void> => {
-    await Promise.all(open.map(({ repository }) => repository.close()));
-    await Promise.all(open.map(({ space }) => space.close()));
+  // Half of the memory for folded states, half for rendered documents, shared out evenly.
+  const cacheBytes = Math.floor((config.cacheBytes ?? CACHE_BYTES) / 2 / Math.max(1, plans.length));
+  const repositories = plans.map((plan) => composeRepository(parts, plan, hooks, cacheBytes));
+  const load = async (): Promise<void> => {
+    await Promise.all(repositories.map(({ space }) => space.open()));
   };
-  try {
-    // Half of the memory for folded states, half for rendered documents, shared out evenly.
-    const cacheBytes = Math.floor((config.cacheBytes ?? CACHE_BYTES) / 2 / Math.max(1, plans.length));
-    for (const plan of plans) {
-      const made = composeRepository(parts, plan, hooks, cacheBytes);
-      open.push(made);
-      await made.space.open();
-    }
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  return { repositories: open, close };
+  const close = async (): Promise<void> => {
+    await Promise.all(repositories.map(({ repository }) => repository.close()));
+    await Promise.all(repositories.map(({ space }) => space.close()));
+  };
+  return { repositories, load, close };
 }
 
 /** Where packages are that nobody has published here: put together, and its modules loaded, when somebody asks for the first of them. */

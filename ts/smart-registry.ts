@@ -48,11 +48,15 @@ export interface IProtocolRegistry {
 interface Opened extends OpenRegistry {
   readonly mounts: Mounts<OpenRepository>;
   readonly common: CommonMounts;
+  /** Reads which packages there are. Requests are answered meanwhile: those about packages wait for it. */
+  load(): Promise<void>;
   close(): Promise<void>;
 }
 
 const DEFAULT_STALENESS_MS = 1_000;
 const DRAIN_MS = 10_000;
+/** Whoever comes while the registry opens waits so long for it: to a 503 clients come back much later. */
+const OPENING_MS = 1_000;
 
 /**
  * A package registry inside an application: storage and auth go in, requests are answered. Any number of instances, in one process or many, may work on one
@@ -70,6 +74,9 @@ export class SmartRegistry implements RawHandler {
   /** Where repositories will be, until they are open. */
   private readonly planned: Mounts<RepositoryPlan>;
   private starting: Promise<Opened> | undefined;
+  private composing: Promise<Opened> | undefined;
+  /** From when requests can be answered; `opened` comes when `init` has done all. */
+  private answering: Opened | undefined;
   private opened: Opened | undefined;
   private closing: Promise<void> | undefined;
   /** `fetch(request: Request): Promise<Response>`, bound: `export default { fetch: registry.fetch }`. */
@@ -95,6 +102,7 @@ export class SmartRegistry implements RawHandler {
       this.opened = await this.starting;
     } catch (error) {
       this.starting = undefined;
+      this.composing = undefined;
       throw error;
     }
   }
@@ -120,7 +128,7 @@ export class SmartRegistry implements RawHandler {
   handles(path: string): boolean {
     if (this.planned.find(path) !== undefined) return true;
     try {
-      return this.opened !== undefined && rootOf(this.opened, 'GET', path) !== undefined;
+      return this.answering !== undefined && rootOf(this.answering, 'GET', path) !== undefined;
     } catch {
       // no path of ours: whose it is, others say
       return false;
@@ -192,8 +200,10 @@ export class SmartRegistry implements RawHandler {
 
   private async close(): Promise<void> {
     const opened = this.opened ?? (await this.starting?.catch(() => undefined));
+    this.answering = undefined;
     this.opened = undefined;
     this.starting = undefined;
+    this.composing = undefined;
     if (!opened) return;
     const limit = new AbortController();
     await Promise.race([this.idle(), this.runtime.clock.sleep(DRAIN_MS, limit.signal).catch(() => undefined)]);
@@ -206,6 +216,31 @@ export class SmartRegistry implements RawHandler {
   }
 
   private async open(): Promise<Opened> {
+    this.composing = this.compose();
+    const opened = await this.composing;
+    this.answering = opened;
+    try {
+      await opened.load();
+      return opened;
+    } catch (error) {
+      this.answering = undefined;
+      this.composing = undefined;
+      await opened.close().catch((reason: unknown) => this.fault(reason, 'closing'));
+      throw error;
+    }
+  }
+
+  /** What requests are answered with, waited for a while where it is on its way. */
+  private async soon(): Promise<Opened> {
+    const limit = new AbortController();
+    const late = this.runtime.clock.sleep(OPENING_MS, limit.signal).catch(() => undefined);
+    const opened = await Promise.race([this.composing?.catch(() => undefined), late]);
+    limit.abort();
+    if (!opened) throw unavailable('the registry is starting or stopping');
+    return opened;
+  }
+
+  private async compose(): Promise<Opened> {
     const { config, runtime, plans } = this;
     const maxStaleness = config.maxStaleness ?? DEFAULT_STALENESS_MS;
     const onFault = (error: unknown, where: string): void => this.fault(error, where);
@@ -217,13 +252,13 @@ export class SmartRegistry implements RawHandler {
       const auth = await composeAuth({ config, storage, runtime, maxStaleness, onFault });
       closers.push(() => auth.close());
       const parts = { config, storage, auth, runtime, maxStaleness, onFault, protocols: PROTOCOL_TABLE };
-      const { repositories, close: closeRepositories } = await composeRepositories(parts, plans);
+      const { repositories, load, close: closeRepositories } = composeRepositories(parts, plans);
       closers.push(closeRepositories);
       const mounts = new Mounts(repositories.map((target) => ({ basePath: target.plan.basePath, target })));
       const common = new CommonMounts(repositories);
       const { trusted } = this;
       const { publicUrl } = config;
-      return { storage, auth, repositories, runtime, trusted, publicUrl, onFault, mounts, common, close };
+      return { storage, auth, repositories, runtime, trusted, publicUrl, onFault, mounts, common, load, close };
     } catch (error) {
       await close().catch((reason: unknown) => onFault(reason, 'closing'));
       throw error;
@@ -235,8 +270,7 @@ export class SmartRegistry implements RawHandler {
     const head = context.method === 'HEAD';
     this.began();
     try {
-      const { opened } = this;
-      if (!opened) throw unavailable('the registry is starting or stopping');
+      const opened = this.answering ?? (await this.soon());
       const located = locate(context);
       const found = placeOf(opened, context.method, located, chosen);
       if (!found) throw new RegistryError('not_found', 'nothing is mounted here');

@@ -1,4 +1,4 @@
-import { unavailable } from '../errors/registry-error.js';
+import { RegistryError, unavailable } from '../errors/registry-error.js';
 import type { Clock } from '../lib/clock.js';
 import { NextFlight } from '../lib/next-flight.js';
 import { readWhole } from '../storage/abilities.js';
@@ -97,6 +97,19 @@ export class Log<S> {
   /** Re-reads the log; begins after this call, shared with whoever asks meanwhile. Settles the probes that ended before it began. */
   refresh(): Promise<Snapshot<S>> {
     return this.reread.run();
+  }
+
+  /** Reads to the end, however long that takes: a long tail without a checkpoint is folded behind the scenes, and waited for. */
+  async readThrough(): Promise<void> {
+    for (let rounds = 0; ; rounds += 1) {
+      try {
+        await this.refresh();
+        return;
+      } catch (error) {
+        if (!(error instanceof RegistryError) || rounds > 1000) throw error;
+        await this.idle();
+      }
+    }
   }
 
   /** A state to begin a write with: what is known, or the checkpoint without looking for what came after. Two storage calls at most where that is good. */

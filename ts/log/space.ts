@@ -65,6 +65,7 @@ export class Space<S> implements LogSpace<S> {
   private readonly cells: Cells<S>;
   /** A name's key costs a hash. */
   private readonly keys = new Map<string, string>();
+  private opening: Promise<void> | undefined;
   private probes = 0;
   private merged: { readonly stamp: string; readonly items: ReadonlyMap<string, FeedItem> } | undefined;
 
@@ -99,21 +100,19 @@ export class Space<S> implements LogSpace<S> {
     });
   }
 
+  /** Reads the feed. Whatever is asked meanwhile waits for it, and fails with it. */
   async open(): Promise<void> {
-    for (let rounds = 0; ; rounds += 1) {
-      try {
-        await this.feed.refresh();
-        break;
-      } catch (error) {
-        // a long tail without a checkpoint is folded behind the scenes: wait for it
-        if (!(error instanceof RegistryError) || rounds > 1000) throw error;
-        await this.feed.idle();
-      }
+    this.opening = this.feed.readThrough();
+    try {
+      await this.opening;
+    } finally {
+      this.opening = undefined;
     }
     this.behind.look();
   }
 
   async read(identity: string, options: Options = {}): Promise<Snapshot<S>> {
+    if (this.opening) await this.opened(options);
     const key = this.keyOf(identity);
     const named = await this.freshness.settle(key, options);
     // nothing is kept for names that do not exist: a storm of them costs nothing
@@ -126,6 +125,7 @@ export class Space<S> implements LogSpace<S> {
   }
 
   async readStrong(identity: string, options: Options = {}): Promise<Snapshot<S>> {
+    if (this.opening) await this.opened(options);
     const key = this.keyOf(identity);
     const snapshot = await unlessAborted(this.cells.get(key, identity).log.refresh(), options.signal);
     this.cells.used(key);
@@ -133,6 +133,7 @@ export class Space<S> implements LogSpace<S> {
   }
 
   async readForWrite(identity: string, options: Options = {}): Promise<Snapshot<S>> {
+    if (this.opening) await this.opened(options);
     const key = this.keyOf(identity);
     const snapshot = await unlessAborted(this.begin(key, identity), options.signal);
     // counted, or names that are asked for and never written to would be kept without bound
@@ -141,6 +142,7 @@ export class Space<S> implements LogSpace<S> {
   }
 
   async commit<R>(identity: string, decide: Decide<S, R>, options: CommitOptions = {}): Promise<Committed<S, R>> {
+    if (this.opening) await this.opened(options);
     const key = this.keyOf(identity);
     const committed = await this.cells.get(key, identity).committer.commit(decide, options);
     this.cells.used(key);
@@ -148,6 +150,7 @@ export class Space<S> implements LogSpace<S> {
   }
 
   async names(options: Options = {}): Promise<{ readonly position: number; readonly items: ReadonlyMap<string, FeedItem> }> {
+    if (this.opening) await this.opened(options);
     const { marked } = await this.freshness.settleAll(options.signal);
     const fresh = await unlessAborted(this.itemsNow([...marked]), options.signal);
     const { position, state } = this.feed.snapshot ?? (await this.feed.refresh());
@@ -165,6 +168,7 @@ export class Space<S> implements LogSpace<S> {
   }
 
   async *history(identity: string, options: Options = {}): AsyncIterable<HistoryEntry> {
+    if (this.opening) await this.opened(options);
     for await (const { entry } of this.cells.get(this.keyOf(identity), identity).log.entriesFrom(0)) {
       options.signal?.throwIfAborted();
       yield { n: entry.n, id: entry.id, at: entry.at, changes: entry.changes };
@@ -235,10 +239,16 @@ export class Space<S> implements LogSpace<S> {
   }
 
   async close(): Promise<void> {
+    await this.opening?.catch(() => undefined);
     await this.cells.idle();
     await this.behind.close();
     await this.cells.idle();
     await this.feed.idle();
+  }
+
+  /** What nobody has announced and the feed does not know is not there: nothing may be said of a package before the feed has been read. */
+  private opened({ signal }: Options): Promise<void> | undefined {
+    return this.opening && unlessAborted(this.opening, signal);
   }
 
   private keyOf(identity: string): string {

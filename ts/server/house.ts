@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS, type Site } from '../http/site.js';
 import { locate } from '../http/target.js';
 import { type HouseFacts, houseRoutes, noPackages } from './house-routes.js';
 import { managementOf } from './management.js';
+import { isOwnPath } from './opening.js';
 
 export interface HouseOptions extends HouseFacts {
   /** Everything that is not the house's own. */
@@ -14,9 +15,6 @@ export interface HouseOptions extends HouseFacts {
 }
 
 const API = '/-/api/v1/repositories';
-/** Other paths below `/-/` may belong to a repository at the root of the host. */
-const OWN = /^\/(?:-\/(?:health|ready|metrics)|-\/api(?:\/.*)?|-\/ui(?:\/.*)?)$/;
-
 /** Told from its beginning alone: nearly every request. */
 const isElsewhere = (target: string): boolean => /^\/[^-?#/]/.test(target);
 
@@ -48,7 +46,7 @@ export class House implements RawHandler {
     if (isElsewhere(context.rawUrl ?? context.path)) return this.options.rest.handle(context);
     const { path, query, prefix } = locate(context);
     const { rootTaken, rest } = this.options;
-    if (prefix !== '' || !(OWN.test(path) || (path === '/' && !rootTaken))) return rest.handle(context);
+    if (prefix !== '' || !isOwnPath(path, rootTaken)) return rest.handle(context);
     const managed = this.managed.find(path);
     const site = managed?.target ?? this.own;
     return dispatch(site, {
