@@ -71,6 +71,28 @@ describe('npm 19: search', () => {
     expect(await names('text=boost-exact:false%20other')).toEqual(['other']);
   });
 
+  it('npm 19: keywords are one of several, all of several, or not there', async () => {
+    await npm.publish({ name: 'k-one', version: '1.0.0', keywords: ['alpha', 'beta', 'C++'] });
+    await npm.publish({ name: 'k-two', version: '1.0.0', keywords: ['alpha'] });
+    await npm.publish({ name: 'k-text', version: '1.0.0', keywords: 'alpha, gamma' });
+    const found = (value: string) => names(`text=${encodeURIComponent(`keywords:${value}`)}`);
+    expect(await found('beta,gamma')).toEqual(['k-one', 'k-text']);
+    expect(await found('alpha+beta')).toEqual(['k-one']);
+    expect(await found('alpha,-beta')).toEqual(['k-text', 'k-two']);
+    expect(await found('-alpha')).not.toContain('k-two');
+    expect(await found('c++')).toEqual(['k-one']);
+    expect(await found('alpha+c++')).toEqual(['k-one']);
+    expect(await found('alpha+nothing')).toEqual([]);
+  });
+
+  it('npm 19: an author in one text goes by the name; the place for bugs is among the links', async () => {
+    const bugs = { url: 'https://bugs.example/x' };
+    await npm.publish({ name: 'person', version: '1.0.0', author: 'Zed Bee <zed@mail.example> (https://zed.example)', bugs });
+    const [{ package: first }] = (await search('text=person')).objects;
+    expect(first.author).toEqual({ name: 'Zed Bee' });
+    expect(first.links.bugs).toBe(bugs.url);
+  });
+
   it('shows nobody what they may not read, in pages and totals', async () => {
     for (let round = 0; round < 3; round++) {
       expect((await search('text=parser', '')).total).toBe(3);

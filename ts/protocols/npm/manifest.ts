@@ -242,21 +242,33 @@ export function cut(manifest: Uint8Array): { readonly short: number; readonly re
 const clipped = (value: unknown, length: number): string | undefined =>
   typeof value === 'string' && value !== '' ? value.slice(0, length) : undefined;
 
+/** A list, or the one text that not every client takes apart. */
+const words = (keywords: unknown): readonly unknown[] | undefined =>
+  typeof keywords === 'string' ? keywords.split(',') : Array.isArray(keywords) ? keywords : undefined;
+
+/** `Ann Bee <ann@mail.example> (https://ann.example)` → `Ann Bee`. */
+const personName = (person: unknown): unknown =>
+  typeof person === 'string'
+    ? person
+        .slice(0, 1_024)
+        .replace(/[<(].*$/s, '')
+        .trim()
+    : person;
+
 /** What search shows of a version, each field bounded. */
 export function cardOf(manifest: Fields): Card {
-  const { author, repository, keywords } = manifest;
+  const { author, repository, bugs } = manifest;
   const card = {
     description: clipped(manifest['description'], 512),
-    keywords: Array.isArray(keywords)
-      ? keywords
-          .filter((word) => typeof word === 'string')
-          .slice(0, 40)
-          .map((word: string) => word.slice(0, 64))
-      : undefined,
-    author: clipped(isFields(author) ? author['name'] : author, 128),
+    keywords: words(manifest['keywords'])
+      ?.filter((word) => typeof word === 'string')
+      .slice(0, 40)
+      .map((word: string) => word.trim().slice(0, 64)),
+    author: clipped(personName(isFields(author) ? author['name'] : author), 128),
     license: clipped(manifest['license'], 64),
     homepage: clipped(manifest['homepage'], 512),
     repository: clipped(isFields(repository) ? repository['url'] : repository, 512),
+    bugs: clipped(isFields(bugs) ? bugs['url'] : bugs, 512),
   };
   return Object.fromEntries(Object.entries(card).filter(([, value]) => value !== undefined));
 }

@@ -1,4 +1,4 @@
-/** A qualifier: `keywords:a,b`, `author:ann`, `maintainer:bob`, `scope:team`, `is:unstable`, `not:deprecated`. */
+/** A qualifier: `keywords:a,b+c,-d`, `author:ann`, `maintainer:bob`, `scope:team`, `is:unstable`, `not:deprecated`. */
 export interface Filter {
   readonly field: 'keywords' | 'author' | 'maintainer' | 'scope' | 'flag';
   /** Lower case. */

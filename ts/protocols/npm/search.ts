@@ -95,12 +95,23 @@ export class SearchHandlers {
     }
     if (field === 'scope') return (name) => name.startsWith(`@${value.replace(/^@/, '')}/`) !== not;
     if (field === 'keywords') {
-      const wanted = value.split(',').filter(Boolean);
-      return (_, { keywords = [] }) => wanted.some((word) => keywords.some((keyword) => keyword.toLowerCase() === word)) !== not;
+      const has = keywordTest(value);
+      return (_, { keywords = [] }) => has(new Set(keywords.map((keyword) => keyword.toLowerCase()))) !== not;
     }
     if (field === 'author') return (_, { author = '' }) => author.toLowerCase().includes(value) !== not;
     return (_, summary) => flagged(summary, value) !== not;
   }
+}
+
+/** `a,b`: one of them; `a+b`: both; `-c`: not with that one. */
+function keywordTest(value: string): (keywords: ReadonlySet<string>) => boolean {
+  const terms = value.split(',').filter(Boolean);
+  const unwanted = terms.filter((term) => term.startsWith('-')).map((term) => term.slice(1));
+  // A sign at the end belongs to the word: c++.
+  const wanted = terms.filter((term) => !term.startsWith('-')).map((term) => term.split(/\+(?=[^+])/));
+  return (keywords) =>
+    !unwanted.some((word) => keywords.has(word)) &&
+    (wanted.length === 0 || wanted.some((all) => all.every((word) => keywords.has(word))));
 }
 
 const unstable = ({ version }: NpmSummary): boolean => (parseVersion(version)?.major ?? 0) < 1;
@@ -118,7 +129,7 @@ function found({ item, rank }: SearchHit, people: ReadonlyMap<string, Person>, b
     const person = people.get(id);
     return { username: person?.name ?? id, email: person?.email ?? '' };
   };
-  const { description, keywords = [], owners = [], author, homepage, repository, license } = summary;
+  const { description, keywords = [], owners = [], author, homepage, repository, bugs, license } = summary;
   const score = (rank + 1) / 5;
   return {
     package: {
@@ -132,6 +143,7 @@ function found({ item, rank }: SearchHit, people: ReadonlyMap<string, Person>, b
         npm: `${baseUrl}/${name}`,
         ...(homepage === undefined ? {} : { homepage }),
         ...(repository === undefined ? {} : { repository }),
+        ...(bugs === undefined ? {} : { bugs }),
       },
       ...(author === undefined ? {} : { author: { name: author } }),
       ...(license === undefined ? {} : { license }),

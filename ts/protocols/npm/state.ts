@@ -34,6 +34,7 @@ export type Card = {
   readonly license?: string;
   readonly homepage?: string;
   readonly repository?: string;
+  readonly bugs?: string;
 };
 
 /** What npm records of a file of a release, at the time it is published. */
