@@ -31,6 +31,9 @@ export interface UpstreamParts {
   onFault(error: unknown, where: string): void;
 }
 
+/** Of documents that are about no package. */
+const SMALL_BYTES = 1024 * 1024;
+
 /** A provider of a host's own may answer anything. What was looked at once is not looked at again. */
 function checker(protocol: string): (answer: IProtocolUpstreams) => void {
   const known = new WeakSet<object>();
@@ -56,6 +59,12 @@ export function composeUpstreams(parts: UpstreamParts): Elsewhere<Ruled> {
     cacheBytes,
     onFault: (error) => onFault(error, where),
   });
+  const small = new UpstreamDocuments<Uint8Array>({
+    copies,
+    runtime,
+    cacheBytes: SMALL_BYTES,
+    onFault: (error) => onFault(error, where),
+  });
   const packages = new UpstreamPackages({
     upstreams,
     // the states of this repository's own protocol, and no others
@@ -66,5 +75,5 @@ export function composeUpstreams(parts: UpstreamParts): Elsewhere<Ruled> {
     isOurs,
     onFault: ({ error, where: what }) => onFault(error, `${repository} ${what}`),
   });
-  return new UpstreamSource({ packages, documents, upstreams }) as unknown as Elsewhere<Ruled>;
+  return new UpstreamSource({ packages, documents, small, upstreams }) as unknown as Elsewhere<Ruled>;
 }

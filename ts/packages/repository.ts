@@ -4,6 +4,7 @@ import type { ObjectStore } from '../storage/object-store.js';
 import { Handle } from './handle.js';
 import type { FaultListener, HookRunner } from './hook-runner.js';
 import type { Caller, ListedPackage, PackageHandle, PackageSource, Ruled } from './package-handle.js';
+import type { UpstreamDocuments } from './upstream-format.js';
 
 export interface RepositoryOptions<S extends Ruled> {
   /** As people and scopes name it. */
@@ -26,7 +27,7 @@ export interface RepositoryOptions<S extends Ruled> {
 }
 
 /** Packages of upstreams (`upstream-handle.ts`). */
-export interface Elsewhere<S extends Ruled> {
+export interface Elsewhere<S extends Ruled> extends UpstreamDocuments {
   /** What readers get in the place of a package that was never published here; undefined: there is none elsewhere. `hosted`: the state of the name here. */
   open(parts: RepositoryParts<S>, name: string, caller: Caller, hosted: Snapshot<S>): Promise<PackageHandle<S> | undefined>;
   close(): Promise<void>;

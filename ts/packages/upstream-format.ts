@@ -16,3 +16,9 @@ export interface UpstreamFormat<S> {
   /** Most bytes of a file. */
   readonly maxFile: number;
 }
+
+/** What upstreams have that is about no package. */
+export interface UpstreamDocuments {
+  /** What stands at this path of each upstream: of those that have it and answer. Small documents only. */
+  documents(target: string, signal: AbortSignal): Promise<readonly Uint8Array[]>;
+}

@@ -1,6 +1,7 @@
 import { type RegistryError, unavailable } from '../errors/registry-error.js';
 import type { Content } from '../lib/content.js';
 import type { Snapshot } from '../log/schema.js';
+import { UpstreamFailure } from '../upstream/ask.js';
 import type { UpstreamDocuments } from '../upstream/documents.js';
 import type { Upstreams } from '../upstream/upstreams.js';
 import { Handle } from './handle.js';
@@ -57,15 +58,27 @@ const askerOf = (caller: Caller): UpstreamAsker => ({
   progress: () => caller.progress?.(),
 });
 
+export interface UpstreamSourceParts {
+  readonly packages: UpstreamPackages;
+  readonly documents: UpstreamDocuments<AnyPackage>;
+  /** Documents that are about no package. */
+  readonly small: UpstreamDocuments<Uint8Array>;
+  readonly upstreams: Upstreams;
+}
+
+const SMALL = 256 * 1024;
+
 /** What was never published here, from upstreams. */
 export class UpstreamSource implements Elsewhere<AnyPackage> {
   private readonly packages: UpstreamPackages;
-  private readonly documents: UpstreamDocuments<AnyPackage>;
+  private readonly large: UpstreamDocuments<AnyPackage>;
+  private readonly small: UpstreamDocuments<Uint8Array>;
   private readonly upstreams: Upstreams;
 
-  constructor(parts: { packages: UpstreamPackages; documents: UpstreamDocuments<AnyPackage>; upstreams: Upstreams }) {
+  constructor(parts: UpstreamSourceParts) {
     this.packages = parts.packages;
-    this.documents = parts.documents;
+    this.large = parts.documents;
+    this.small = parts.small;
     this.upstreams = parts.upstreams;
   }
 
@@ -80,8 +93,32 @@ export class UpstreamSource implements Elsewhere<AnyPackage> {
     return found && new UpstreamHandle(parts, name, caller, { packages: this.packages, found, hosted });
   }
 
+  async documents(target: string, signal: AbortSignal): Promise<readonly Uint8Array[]> {
+    const asked = (await this.upstreams.all()).map(({ id, ask, cache }) =>
+      this.small.get(
+        {
+          place: { upstream: id, pkg: '-', what: target },
+          ask,
+          target,
+          accept: 'application/json',
+          max: SMALL,
+          cache,
+          read: (bytes) => Promise.resolve(bytes),
+          weigh: ({ byteLength }) => byteLength,
+        },
+        { signal },
+      ),
+    );
+    const found = [];
+    for (const answer of await Promise.allSettled(asked)) {
+      if (answer.status === 'fulfilled') found.push(...(answer.value ? [answer.value.value] : []));
+      else if (!(answer.reason instanceof UpstreamFailure)) throw answer.reason;
+    }
+    return found;
+  }
+
   async close(): Promise<void> {
-    await this.documents.settled();
+    await Promise.all([this.large.settled(), this.small.settled()]);
     this.upstreams.close();
   }
 }

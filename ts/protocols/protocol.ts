@@ -8,7 +8,7 @@ import type { LogSchema, NewChange } from '../log/schema.js';
 import type { Space } from '../log/space.js';
 import type { Inventory } from '../packages/inventory.js';
 import type { HookFile, Ruled, StoredFile } from '../packages/package-handle.js';
-import type { UpstreamFormat } from '../packages/upstream-format.js';
+import type { UpstreamDocuments, UpstreamFormat } from '../packages/upstream-format.js';
 import type { StorageDriver } from '../storage/driver.js';
 
 /** What the house lends to one repository of a protocol. */
@@ -25,6 +25,8 @@ export interface ProtocolContext {
   readonly manager: Pick<AuthManager, 'exchange' | 'identify'>;
   /** Builds that publish without a stored token; undefined: none are configured. */
   readonly trustedPublishers?: TrustedPublishers | undefined;
+  /** Of its upstreams, what is about no package; undefined: it has none. */
+  readonly upstreams?: UpstreamDocuments | undefined;
   /** What challenges of a token service say of it; absent: taken from the request. */
   readonly realm?: string | undefined;
   readonly service?: string | undefined;

@@ -67,7 +67,7 @@ export interface IProtocolUpstreams {
 export interface IUpstreamQuestion {
   readonly protocol: string;
   readonly repository: string;
-  /** Identity string of the package. */
+  /** Identity string of the package. Empty: what is wanted is about no package. */
   readonly packageName: string;
   /** Undefined: an anonymous caller, or work of the registry's own. */
   readonly userId: string | undefined;

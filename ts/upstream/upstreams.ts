@@ -48,10 +48,20 @@ export class Upstreams {
   async chosen(packageName: string, userId: string | undefined): Promise<readonly ChosenUpstream[]> {
     const { protocol, repository } = this.parts;
     const answer = await this.ask({ protocol, repository, packageName, userId });
+    return this.inOrder(answer, ({ scopeRules }) => applies(scopeRules, packageName));
+  }
+
+  /** Those that there are, whatever names they are for. */
+  async all(): Promise<readonly ChosenUpstream[]> {
+    const { protocol, repository } = this.parts;
+    return this.inOrder(await this.ask({ protocol, repository, packageName: '', userId: undefined }), () => true);
+  }
+
+  private inOrder(answer: IProtocolUpstreams | null, wanted: (upstream: IUpstream) => boolean): readonly ChosenUpstream[] {
     if (!answer?.enabled) return [];
     const { upstreams, cache = {}, resilience = {} } = answer;
     return upstreams
-      .filter(({ enabled = true, scopeRules = [] }) => enabled && applies(scopeRules, packageName))
+      .filter((upstream) => upstream.enabled !== false && wanted(upstream))
       .map((upstream, place) => ({ upstream, rank: upstream.priority ?? place, place }))
       .sort((a, b) => a.rank - b.rank || a.place - b.place)
       .map(({ upstream }) => ({ id: upstream.id, ask: this.askOf(upstream, resilience), cache }));

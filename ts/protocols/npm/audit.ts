@@ -1,7 +1,10 @@
 import { RegistryError } from '../../errors/registry-error.js';
+import { parseJson } from '../../formats/json.js';
 import { json, type Reply } from '../../http/reply.js';
 import type { Call, RequestBody } from '../../http/route.js';
-import type { Signer } from './signer.js';
+import type { UpstreamDocuments } from '../../packages/upstream-format.js';
+import { isFields } from './manifest.js';
+import type { PublicKey, Signer } from './signer.js';
 import type { NpmState } from './state.js';
 
 type Plain<B = unknown> = Call<Record<never, never>, B, NpmState>;
@@ -13,19 +16,49 @@ async function drain(body: RequestBody): Promise<void> {
 
 const NONE = { info: 0, low: 0, moderate: 0, high: 0, critical: 0 };
 
+const MAX_KEYS = 64;
+const ECDSA = 'ecdsa-sha2-nistp256';
+
+/** Another registry's keys; none where it sends something else. */
+function keysIn(bytes: Uint8Array): readonly PublicKey[] {
+  let document: unknown;
+  try {
+    document = parseJson(bytes);
+  } catch {
+    return [];
+  }
+  const listed = isFields(document) ? document['keys'] : undefined;
+  return (Array.isArray(listed) ? listed.slice(0, MAX_KEYS) : []).flatMap((one: unknown) => {
+    if (!isFields(one)) return [];
+    const { keyid, key, expires = null, keytype, scheme } = one;
+    const whole = typeof keyid === 'string' && typeof key === 'string' && (expires === null || typeof expires === 'string');
+    return whole && keytype === ECDSA && scheme === ECDSA ? [{ expires, keyid, keytype, scheme, key }] : [];
+  });
+}
+
 /** What is asked about the registry itself. This registry knows of no advisories, and says so in the form each client reads. */
 export class AuditHandlers {
   private readonly signer: Signer | undefined;
 
-  constructor(signer: Signer | undefined) {
+  private readonly upstreams: UpstreamDocuments | undefined;
+
+  constructor(signer: Signer | undefined, upstreams?: UpstreamDocuments) {
     this.signer = signer;
+    this.upstreams = upstreams;
   }
 
   ping = async (): Promise<Reply> => json({}, 'no-store');
 
-  keys = async (): Promise<Reply> => {
-    if (!this.signer) throw new RegistryError('not_found', 'This registry does not sign packages');
-    return json({ keys: await this.signer.keys() }, 'revalidate');
+  /** Our own, and those of the registries whose packages are served here: their versions keep their signatures. */
+  keys = async (call: Plain): Promise<Reply> => {
+    const [own = [], theirs = []] = await Promise.all([
+      this.signer?.keys(),
+      this.upstreams?.documents('-/npm/v1/keys', call.signal),
+    ]);
+    const keys = new Map(own.map((key) => [key.keyid, key]));
+    for (const key of theirs.flatMap(keysIn)) if (!keys.has(key.keyid)) keys.set(key.keyid, key);
+    if (keys.size === 0) throw new RegistryError('not_found', 'This registry does not sign packages');
+    return json({ keys: [...keys.values()] }, 'revalidate');
   };
 
   bulk = async (call: Plain<RequestBody>): Promise<Reply> => {

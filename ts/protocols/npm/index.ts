@@ -3,6 +3,7 @@ import type { TrustedPublishers } from '../../auth/trusted-publishers.js';
 import type { ProtocolInstance } from '../../http/plugin.js';
 import type { Runtime } from '../../lib/clock.js';
 import { later } from '../../lib/later.js';
+import type { UpstreamDocuments } from '../../packages/upstream-format.js';
 import { AccountHandlers } from './account.js';
 import { AuditHandlers } from './audit.js';
 import { npmErrors } from './errors.js';
@@ -22,6 +23,8 @@ export interface NpmOptions {
   readonly runtime: Runtime;
   /** Signs what is published; absent: nothing is signed. */
   readonly signer?: Signer | undefined;
+  /** Undefined: there are none. */
+  readonly upstreams?: UpstreamDocuments | undefined;
   /** Undefined: none are configured. */
   readonly trustedPublishers?: TrustedPublishers | undefined;
   /** Bytes for rendered documents in memory. */
@@ -29,7 +32,8 @@ export interface NpmOptions {
 }
 
 /** One npm repository: its routes and its voice. The packages it is given have `npmSchema`. */
-export function npm({ accounts, repository, trustedPublishers, runtime, signer, cacheBytes }: NpmOptions): ProtocolInstance {
+export function npm(options: NpmOptions): ProtocolInstance {
+  const { accounts, repository, trustedPublishers, upstreams, runtime, signer, cacheBytes } = options;
   const people = peopleOf(accounts);
   const findUser = (name: string): Promise<string | undefined> => accounts.findUser(name);
   const oneTimePasswords = new OneTimePasswordHandlers(accounts);
@@ -61,7 +65,7 @@ export function npm({ accounts, repository, trustedPublishers, runtime, signer, 
       organisations: organisations.methods,
       trusted: trusted.methods,
       search: search.methods,
-      audit: new AuditHandlers(signer),
+      audit: new AuditHandlers(signer, upstreams),
     }),
   };
 }

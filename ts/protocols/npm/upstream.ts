@@ -7,7 +7,7 @@ import { UpstreamFailure } from '../../upstream/ask.js';
 import { MAX_TAGS, MAX_TARBALL } from './limits.js';
 import { composeManifest, type Fields, isFields } from './manifest.js';
 import { canonicalVersion, type NpmName, parseName, tagProblem, tarballName } from './names.js';
-import type { NpmFile, NpmPackage, NpmRelease, NpmState, Person } from './state.js';
+import type { NpmFile, NpmPackage, NpmRelease, NpmState, Person, Signature } from './state.js';
 
 /** The largest that the public registry was seen to send has some 40 MB. */
 const MAX_DOCUMENT = 64 * 1024 * 1024;
@@ -16,6 +16,7 @@ const MAX_MANIFEST = 1024 * 1024;
 const MAX_README = 1024 * 1024;
 const MAX_PEOPLE = 100;
 const MAX_TEXT = 1_024;
+const MAX_SIGNATURES = 16;
 /** Bytes of manifests that are made in one turn of the event loop. */
 const A_TURN = 256 * 1024;
 const RELEASE_WEIGHT = 2_048;
@@ -50,6 +51,17 @@ function digestsOf(dist: Fields): { sha512?: string; sha1?: string } | undefined
   };
 }
 
+/** Of the registry that the version comes from: `/-/npm/v1/keys` has its keys as well. */
+function signaturesOf(value: unknown): readonly Signature[] | undefined {
+  const listed = Array.isArray(value) ? value.slice(0, MAX_SIGNATURES) : [];
+  const signatures = listed.flatMap((one: unknown) => {
+    const { keyid, sig } = isFields(one) ? one : {};
+    const plain = typeof keyid === 'string' && /^[\w:+/=-]{1,200}$/.test(keyid);
+    return plain && typeof sig === 'string' && /^[A-Za-z0-9+/=]{1,1000}$/.test(sig) ? [{ keyid, sig }] : [];
+  });
+  return signatures.length > 0 ? signatures : undefined;
+}
+
 function addressOf(value: unknown): string | undefined {
   const text = textOf(value, 4_096);
   return text !== undefined && /^https?:\/\/[^/?#\s]/i.test(text) && URL.canParse(text) ? text : undefined;
@@ -65,10 +77,12 @@ function releaseOf(name: NpmName, version: string, fields: Fields, publishedAt: 
   if (!digests || url === undefined || !manifest) return undefined;
   const [fileCount, unpackedSize] = [countOf(dist['fileCount']), countOf(dist['unpackedSize'])];
   const by = personOf(fields['_npmUser']);
+  const signatures = signaturesOf(dist['signatures']);
   const data: NpmFile = {
     ...(fileCount === undefined ? {} : { fileCount }),
     ...(unpackedSize === undefined ? {} : { unpackedSize }),
     ...(by && { by }),
+    ...(signatures && { signatures }),
   };
   const { deprecated } = fields;
   const yanked = deprecated === true || (typeof deprecated === 'string' && deprecated !== '');
@@ -85,12 +99,19 @@ function releaseOf(name: NpmName, version: string, fields: Fields, publishedAt: 
   };
 }
 
+/** Who packed it with what: all else that begins so is the other registry's own book-keeping. */
+const KEPT: ReadonlySet<string> = new Set(['_nodeVersion', '_npmVersion']);
+
+/** What leads to the other registry means nothing here, and its address is nobody's business. */
+const isForeign = (field: string): boolean => field === 'publishConfig' || (field.startsWith('_') && !KEPT.has(field));
+
 /** Put together like our own: the same fields in the same form, nothing that only the other registry means. */
-function manifestOf(name: NpmName, version: string, fields: Fields): Uint8Array | undefined {
+function manifestOf(name: NpmName, version: string, given: Fields): Uint8Array | undefined {
+  const fields = Object.fromEntries(Object.entries(given).filter(([field]) => !isForeign(field)));
   try {
     const facts = {
       manifest: fields,
-      hasShrinkwrap: fields['_hasShrinkwrap'] === true,
+      hasShrinkwrap: given['_hasShrinkwrap'] === true,
       hasBindingGyp: fields['gypfile'] === true,
     };
     const bytes = utf8(composeManifest(name, version, fields, facts));
