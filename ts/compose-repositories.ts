@@ -80,11 +80,13 @@ function upstreamsOf(
     return composeUpstreams(parts);
   };
   let made: Promise<Elsewhere<Ruled>> | undefined;
+  const loaded = (): Promise<Elsewhere<Ruled>> => {
+    made ??= load();
+    return made;
+  };
   return {
-    async open(...asked) {
-      made ??= load();
-      return (await made).open(...asked);
-    },
+    open: async (...asked) => (await loaded()).open(...asked),
+    documents: async (...asked) => (await loaded()).documents(...asked),
     async close() {
       await (await made)?.close();
     },
@@ -129,6 +131,7 @@ function composeRepository(parts: RepositoryParts, plan: RepositoryPlan, hooks: 
     accounts: auth.accounts,
     manager: auth.manager,
     trustedPublishers: auth.trustedPublishers,
+    upstreams: elsewhere,
     realm,
     service,
     sessions,
