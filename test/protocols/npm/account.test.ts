@@ -139,6 +139,29 @@ describe('npm 17: tokens', () => {
     expect((await create({ password: 'correct horse', expires: -1 })).status).toBe(400);
   });
 
+  it('npm 17: for all packages without saying what for only read, like those for some', async () => {
+    const made = (await create({ password: 'correct horse', packages_all: true })).json;
+    expect(made.readonly).toBe(true);
+    expect((await npm.publish({ name: 'a', version: '1.0.0' }, { token: made.token })).status).toBe(403);
+    const writing = { password: 'correct horse', packages_all: true, packages_and_scopes_permission: 'read-write' };
+    const { token } = (await create(writing)).json;
+    expect((await npm.publish({ name: 'a', version: '1.0.0' }, { token })).status).toBe(201);
+  });
+
+  it('npm 17: limits of another kind than they should be are refused, not passed over', async () => {
+    for (const limit of [
+      { readonly: 'true' },
+      { readonly: 1 },
+      { packages_all: 'yes' },
+      { bypass_2fa: 'true' },
+      { packages_and_scopes_permission: ['read-only'] },
+      { orgs_permission: 5 },
+      { cidr_whitelist: '192.0.2.0/24' },
+      { packages: 'mine' },
+    ])
+      expect((await create({ password: 'correct horse', ...limit })).status, JSON.stringify(limit)).toBe(400);
+  });
+
   it('that would open more than was asked for are not made', async () => {
     for (const limit of [{ orgs: ['x'] }, { orgs_permission: 'read-only' }, { packages_and_scopes_permission: 'no-access' }]) {
       const answer = await create({ password: 'correct horse', ...limit });

@@ -28,14 +28,22 @@ function scopesOf(body: Fields, write: boolean): readonly string[] | undefined {
     .concat(write ? packages.map((name) => `npm:package:${name}:read`) : []);
 }
 
+/** What is of another kind is a limit that was not understood: without it the token would open more. */
 function textField(body: Fields, field: string): string | undefined {
-  const value = body[field];
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  const value = body[field] ?? '';
+  if (typeof value !== 'string') throw invalid(`${field} must be a string`);
+  return value || undefined;
+}
+
+function flag(body: Fields, field: string): boolean {
+  const value = body[field] ?? false;
+  if (typeof value !== 'boolean') throw invalid(`${field} must be true or false`);
+  return value;
 }
 
 /**
  * What `npm token create` asks for: `readonly` and `cidr_whitelist` of older clients, packages, scopes, days and permission of newer ones. A token that is
- * limited to packages without saying what for may only read them.
+ * for packages, some or all of them, without saying what for may only read them.
  */
 export function grantOf(body: Fields): TokenRequest {
   const organisations = names(body, 'orgs').length > 0 || textField(body, 'orgs_permission') !== undefined;
@@ -44,7 +52,8 @@ export function grantOf(body: Fields): TokenRequest {
   if (permission !== undefined && permission !== 'read-only' && permission !== 'read-write')
     throw invalid('packages_and_scopes_permission must be read-only or read-write');
   const scopes = scopesOf(body, permission === 'read-write');
-  const readonly = body['readonly'] === true || permission === 'read-only' || (scopes !== undefined && permission === undefined);
+  const limited = flag(body, 'packages_all') || scopes !== undefined;
+  const readonly = flag(body, 'readonly') || permission === 'read-only' || (limited && permission === undefined);
   const { expires } = body;
   if (expires !== undefined && expires !== null && !(typeof expires === 'number' && Number.isSafeInteger(expires) && expires > 0))
     throw invalid('expires must be a number of days');
@@ -52,7 +61,7 @@ export function grantOf(body: Fields): TokenRequest {
   const cidr = names(body, 'cidr_whitelist');
   return {
     readonly,
-    ...(body['bypass_2fa'] === true ? { automation: true } : {}),
+    ...(flag(body, 'bypass_2fa') ? { automation: true } : {}),
     ...(name === undefined ? {} : { name }),
     ...(scopes === undefined ? {} : { scopes }),
     ...(cidr.length === 0 ? {} : { cidr }),
