@@ -128,6 +128,7 @@ export class ToySource implements PackageSource<Ruled> {
       compose: async () => undefined,
       upload: () => Promise.reject(new Error('not in the toy')),
       discard: async () => undefined,
+      here: async (file) => file,
       commit: () => Promise.reject(new Error('not in the toy')),
       content: () => {
         throw new Error('not in the toy');

@@ -10,6 +10,7 @@ import { SmartRegistry } from '../../ts/smart-registry.js';
 import type { StorageDriver } from '../../ts/storage/driver.js';
 import { FilesystemDriver } from '../../ts/storage/drivers/filesystem.js';
 import { SynchronousMemoryDriver } from '../../ts/storage/drivers/memory.js';
+import type { IUpstreamProvider } from '../../ts/upstream/provider.js';
 
 export const SECRET = 'Wq7-nB3x.Lk9-Tz5v.Rp2-Jm8c.Hd4-Gs6f';
 
@@ -59,6 +60,7 @@ export interface HouseOptions {
   readonly auth?: IAuthConfig;
   readonly hooks?: IStorageHooks;
   readonly runtime?: Runtime;
+  readonly upstreamProvider?: IUpstreamProvider;
   readonly singleWriter?: boolean;
 }
 
@@ -134,6 +136,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     ...(options.auth ? { auth: options.auth } : {}),
     ...(options.hooks ? { storageHooks: options.hooks } : {}),
     ...(options.runtime ? { runtime: options.runtime } : {}),
+    ...(options.upstreamProvider ? { upstreamProvider: options.upstreamProvider } : {}),
     ...(options.singleWriter ? { singleWriter: true } : {}),
   });
   await registry.init();

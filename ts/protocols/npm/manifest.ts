@@ -24,6 +24,8 @@ export interface TarballFacts {
   readonly manifest: Fields;
   readonly hasShrinkwrap: boolean;
   readonly hasBindingGyp: boolean;
+  /** Known although no script can be seen: another registry has said so. */
+  readonly hasInstallScript?: boolean;
 }
 
 /** Fields that installers act on: always the tarball's own. */
@@ -203,7 +205,7 @@ export function composeManifest(
     ...AS_THEY_STAND.map((field): [string, unknown] => [field, inner[field] ?? undefined]),
     ...PLATFORMS.map((field): [string, unknown] => [field, platforms(inner, field)]),
     ['_hasShrinkwrap', tarball.hasShrinkwrap ? true : undefined],
-    ['hasInstallScript', install ? true : undefined],
+    ['hasInstallScript', install || tarball.hasInstallScript ? true : undefined],
   ]);
   const long: (readonly [string, unknown])[] = [
     ['_id', `${name.full}@${version}`],

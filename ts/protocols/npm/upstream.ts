@@ -113,6 +113,7 @@ function manifestOf(name: NpmName, version: string, given: Fields): Uint8Array |
       manifest: fields,
       hasShrinkwrap: given['_hasShrinkwrap'] === true,
       hasBindingGyp: fields['gypfile'] === true,
+      hasInstallScript: fields['hasInstallScript'] === true,
     };
     const bytes = utf8(composeManifest(name, version, fields, facts));
     return bytes.byteLength <= MAX_MANIFEST ? bytes : undefined;
