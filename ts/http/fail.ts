@@ -44,7 +44,8 @@ export function explain(cause: unknown, runtime: Runtime): Explained | undefined
 
 export interface Written {
   readonly status: number;
-  readonly statusText: string;
+  /** Undefined: HTTP's own. */
+  readonly statusText: string | undefined;
   readonly headers: ResponseHeaders;
   readonly body: Uint8Array;
 }
@@ -61,5 +62,5 @@ export function writeError(format: ErrorFormat, error: RegistryError, baseUrl: s
   headers.set('Content-Security-Policy', "default-src 'none'; sandbox");
   if (status === 401) headers.set('WWW-Authenticate', format.challenge(baseUrl, wanted, error));
   headers.setAll(error.headers);
-  return { status, statusText: safeReason(error.message), headers, body };
+  return { status, statusText: format.plainReason ? undefined : safeReason(error.message), headers, body };
 }

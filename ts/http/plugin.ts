@@ -17,6 +17,8 @@ export interface ErrorFormat {
   body(error: RegistryError, status: number): string;
   /** Value of WWW-Authenticate for a 401. `error` is what it is about: codes such as `ipaddress` may want words of their own. */
   challenge(baseUrl: string, wanted: readonly WantedAccess[], error?: RegistryError): string;
+  /** Its clients print the reason phrase and the body's text one behind the other: the phrase is HTTP's own. Absent: it is the text, which others show alone. */
+  readonly plainReason?: true;
   /** Where a protocol departs from HTTP_STATUS. */
   status?(error: RegistryError): number | undefined;
   /**

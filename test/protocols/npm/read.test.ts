@@ -210,6 +210,14 @@ describe('npm 35: errors', () => {
     }
   });
 
+  it('npm 35: npm prints the reason phrase and the text: the text is said once', async () => {
+    for (const path of ['/nope', '/-/nope', '/@team%2ftool/9.9.9']) {
+      const { status, statusText, json } = await npm.get(path);
+      expect([status, statusText], path).toEqual([404, undefined]);
+      expect(json.error).toBeTruthy();
+    }
+  });
+
   it('405 says what is allowed', async () => {
     const answer = await npm.request('PATCH', '/@team%2ftool', { token: npm.token });
     expect(answer.status).toBe(405);

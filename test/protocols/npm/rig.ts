@@ -28,6 +28,8 @@ const SECRET = 'n7Qw2-ePz9Lk4-vTx8Rb3-mYs6Hd1-gUj5Fc0';
 
 export interface Answered {
   readonly status: number;
+  /** Undefined: HTTP's own. */
+  readonly statusText: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly bytes: Buffer;
   readonly text: string;
@@ -203,6 +205,7 @@ export async function registry(options: RegistryOptions = {}): Promise<Registry>
     const headers = Object.fromEntries(Object.entries(raw.headers).map(([name, value]) => [name.toLowerCase(), value]));
     return {
       status: raw.status,
+      statusText: raw.statusText,
       headers,
       bytes,
       text,

@@ -16,6 +16,7 @@ const isWebChallenge = (detail: unknown): detail is WebChallenge =>
  */
 export const npmErrors: ErrorFormat = {
   mediaType: 'application/json',
+  plainReason: true,
   body(error) {
     const web = isWebChallenge(error.detail) ? { authUrl: error.detail.authUrl, doneUrl: error.detail.doneUrl } : {};
     // npm logs the `message` of a token exchange that failed, and no other field.
