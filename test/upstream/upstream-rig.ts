@@ -153,10 +153,10 @@ export async function failureOf(promised: Promise<UpstreamAnswer>): Promise<Upst
 /** All that could be written into a log about an error. */
 export function told(error: unknown, depth = 0): string {
   if (!(error instanceof Error) || depth > 5) return String(error);
-  const own = Object.getOwnPropertyNames(error).map(
-    (name) => `${name}=${JSON.stringify((error as unknown as Record<string, unknown>)[name])}`,
-  );
-  return [error.stack, error.message, ...own, told(error.cause, depth + 1)].join('\n');
+  const own = Object.getOwnPropertyNames(error)
+    .filter((name) => name !== 'stack')
+    .map((name) => `${name}=${JSON.stringify((error as unknown as Record<string, unknown>)[name])}`);
+  return [error.message, ...own, told(error.cause, depth + 1)].join('\n');
 }
 
 const KEY = createPrivateKey({

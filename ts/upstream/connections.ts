@@ -84,6 +84,11 @@ export class Connections {
         else if (kept && request.reusedSocket && isReset(error)) resolve('stale');
         else reject(transportFailure(error));
       });
+      // the last word where there was no other: an upgrade that nobody asked for ends so
+      request.once('close', () => {
+        stop.removeEventListener('abort', abandon);
+        reject(transportFailure(undefined));
+      });
       stop.addEventListener('abort', abandon, { once: true });
       request.end();
     });
