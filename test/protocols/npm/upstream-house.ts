@@ -23,6 +23,8 @@ export interface Proxying {
   publish(manifest: Manifest): Promise<Answer>;
   /** Time passes, for the registry alone. */
   later(seconds: number): void;
+  /** From now on nobody waits for an upstream that does not answer: it is too late at once. */
+  hurry(on?: boolean): void;
   /** Another instance over the same storage, at the same time. */
   another(): Promise<Proxying>;
 }
@@ -43,29 +45,44 @@ afterEveryTest(async () => {
   houses.clear();
 });
 
+interface Time {
+  readonly runtime: Runtime;
+  moved: number;
+  hurried: boolean;
+}
+
+/** How long an upstream has; no other timer has this length. */
+const TIMEOUT_MS = 19_999;
+const HURRIED_MS = 30;
+
 /** The system's runtime, with time that can be moved on. */
-function movable(): { readonly runtime: Runtime; readonly move: (milliseconds: number) => void } {
+function movable(): Time {
   const { clock, random } = systemRuntime;
-  let moved = 0;
-  const runtime: Runtime = {
-    random,
-    clock: { ...clock, now: () => clock.now() + moved, monotonic: () => clock.monotonic() + moved },
+  const time: Time = {
+    moved: 0,
+    hurried: false,
+    runtime: {
+      random,
+      clock: {
+        ...clock,
+        now: () => clock.now() + time.moved,
+        monotonic: () => clock.monotonic() + time.moved,
+        after: (milliseconds, run) => clock.after(time.hurried && milliseconds === TIMEOUT_MS ? HURRIED_MS : milliseconds, run),
+      },
+    },
   };
-  const move = (milliseconds: number): void => {
-    moved += milliseconds;
-  };
-  return { runtime, move };
+  return time;
 }
 
 /** For tests of its failures too: it is asked once, and never left alone. */
-const PATIENCE = { retries: 0, breakerFailures: 1_000, timeoutMs: 5_000 };
+export const PATIENCE = { retries: 0, breakerFailures: 1_000, timeoutMs: TIMEOUT_MS };
 
 /** Open until the end of the test. */
 export async function proxying(options: ProxyingOptions = {}): Promise<Proxying> {
   return open(options, movable());
 }
 
-async function open(options: ProxyingOptions, time: ReturnType<typeof movable>): Promise<Proxying> {
+async function open(options: ProxyingOptions, time: Time): Promise<Proxying> {
   const { described, others = [], more, provider, ...rest } = options;
   const upstream = options.upstream ?? (await mockRegistry());
   const config: IProtocolUpstreams = {
@@ -87,7 +104,12 @@ async function open(options: ProxyingOptions, time: ReturnType<typeof movable>):
     get,
     send,
     publish: async (manifest) => send('PUT', `/${manifest.name.replace('/', '%2f')}`, await publishBody(manifest)),
-    later: (seconds) => time.move(seconds * 1_000),
+    later: (seconds) => {
+      time.moved += seconds * 1_000;
+    },
+    hurry: (on = true) => {
+      time.hurried = on;
+    },
     another: () => open({ ...options, upstream, driver: house.driver as StorageDriver }, time),
   };
 }
