@@ -195,13 +195,13 @@ describe('hostile answers of an upstream', () => {
     });
     const { ask } = asking({ url: own.url, auth: { type: 'bearer', token: CANARY } });
     const wrong: string[] = [];
-    for (const [at, [name]] of TABLE.entries())
-      for (const as of ['document', 'artifact'] as const) {
-        const failure: unknown = await failureOf(ask(wanted(String(at), { as, max: 10_000 }))).catch((error: unknown) => error);
-        const refused =
-          failure instanceof UpstreamFailure && failure.kind === 'upstream_failed' && OWN_WORDS.test(failure.message);
-        if (!refused || told(failure).includes(CANARY)) wrong.push(`${name} as ${as}: ${failure}`);
-      }
+    const one = async (at: number, as: 'document' | 'artifact'): Promise<void> => {
+      const failure: unknown = await failureOf(ask(wanted(String(at), { as, max: 10_000 }))).catch((error: unknown) => error);
+      const refused = failure instanceof UpstreamFailure && failure.kind === 'upstream_failed' && OWN_WORDS.test(failure.message);
+      if (!refused || told(failure).includes(CANARY)) wrong.push(`${TABLE[at]?.[0]} as ${as}: ${failure}`);
+    };
+    for (let at = 0; at < TABLE.length; at += 16)
+      await Promise.all(TABLE.slice(at, at + 16).flatMap((_, more) => [one(at + more, 'document'), one(at + more, 'artifact')]));
     expect(wrong).toEqual([]);
     expect(await textOf(ask(wanted('end')))).toBe('still here');
     expect(own.heard.every(({ method }) => method === 'GET')).toBe(true);
