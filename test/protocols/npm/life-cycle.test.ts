@@ -240,6 +240,23 @@ describe('stars', () => {
     return npm.put('/pkg', { _id, _rev, users }, { token });
   };
 
+  it('npm 33: pnpm stars by name, and lists the names', async () => {
+    const bob = await npm.user('bob');
+    const reader = await npm.user('rob', { readonly: true });
+    const at = (name: string) => `/-/user/package/${name}/star`;
+    const stars = async (): Promise<unknown> => (await npm.get('/-/user/bob/stars')).json;
+    const before = (await document()).maintainers;
+    expect((await npm.request('PUT', at('pkg'), { token: bob })).json).toMatchObject({ ok: true, id: 'pkg' });
+    expect((await document()).users).toEqual({ bob: true });
+    expect(await stars()).toEqual(['pkg']);
+    expect((await npm.request('DELETE', at('pkg'), { token: bob })).status).toBe(200);
+    expect([(await document()).users, await stars(), (await document()).maintainers]).toEqual([{}, [], before]);
+    expect((await npm.request('PUT', at('pkg'))).status).toBe(401);
+    expect((await npm.request('PUT', at('pkg'), { token: reader })).status).toBe(403);
+    expect((await npm.request('PUT', at('@t%2fnope'), { token: bob })).status).toBe(404);
+    expect((await npm.get('/-/user/nobody/stars')).json).toEqual([]);
+  });
+
   it('are set and taken back by anyone who may read, for themselves alone', async () => {
     const bob = await npm.user('bob');
     expect((await star(bob, { bob: true, ann: true })).status).toBe(200);

@@ -5,7 +5,7 @@ import { jsonObject } from './account.js';
 import { type AccountTables, accountRoutes } from './account-routes.js';
 import type { AuditHandlers } from './audit.js';
 import type { DocumentHandlers } from './documents-put.js';
-import { deleteTarball, removeTag, setAccess, setTag, setTags, unpublishAll } from './life-cycle.js';
+import { deleteTarball, removeTag, setAccess, setTag, setTags, star, unpublishAll } from './life-cycle.js';
 import { MAX_TARBALL } from './limits.js';
 import { fileParam, type NpmName, nameParam, revParam, selectorParam, specParam, tagParam, userParam } from './names.js';
 import { organisationRoutes } from './organisation-routes.js';
@@ -54,6 +54,7 @@ export const npmRoutes = ({ reads, puts, search, audit, organisations, ...tables
   ...accountRoutes(tables),
   ...organisationRoutes(organisations),
   ...aboutPackages(reads),
+  ...stars,
   ...documents(reads, puts),
 ];
 
@@ -69,6 +70,15 @@ const registry = ({ search, audit, accounts }: Pick<NpmHandlers, 'search' | 'aud
     params: {},
     access: 'filtered',
     handler: search.starred,
+  }),
+  // pnpm's way to the same list.
+  route({
+    id: 'stars',
+    method: 'GET',
+    path: '/-/user/{user}/stars',
+    params: { user: userParam },
+    access: 'filtered',
+    handler: search.stars,
   }),
   route({
     id: 'user-packages',
@@ -199,6 +209,20 @@ const aboutPackages = (on: PackageReads): readonly Route[] => [
     handler: on.attestations,
   }),
 ];
+
+/** pnpm's way to star a package: with npm's, the whole document comes back, to a path that is for those who may delete. */
+const stars: readonly Route[] = (['PUT', 'DELETE'] as const).map((method) =>
+  route({
+    id: method === 'PUT' ? 'star' : 'unstar',
+    method,
+    path: '/-/user/package/{name}/star',
+    params: { name },
+    access: 'read',
+    authenticated: true,
+    package: about,
+    handler: (call) => star(call, method === 'PUT'),
+  }),
+);
 
 /** Packages themselves: documents and tarballs. */
 const documents = (reads: PackageReads, puts: NpmHandlers['puts']): readonly Route[] => [

@@ -67,11 +67,12 @@ export class SearchHandlers {
   starred = async (call: Plain): Promise<Reply> => {
     const [, name] = /^"([\x21\x23-\x7e]{1,128})"$/.exec(call.query.get('key') ?? '') ?? [];
     if (name === undefined) throw invalid('key must be a user name in double quotes');
-    const id = await this.findUser(name);
-    const { items } = await call.listing();
-    const rows = items.filter((item) => id !== undefined && summaryOf(item).stars?.includes(id));
-    return json({ rows: rows.map(({ identity }) => ({ value: identity })) }, 'no-store');
+    return json({ rows: (await this.starredBy(call, name)).map((value) => ({ value })) }, 'no-store');
   };
+
+  /** `pnpm stars`. */
+  stars = async (call: Call<{ readonly user: string }, unknown, NpmState>): Promise<Reply> =>
+    json(await this.starredBy(call, call.params.user), 'no-store');
 
   /** `npm access list packages`: what a user may write to, of what the caller may read. */
   packagesOf = async (call: Call<{ readonly user: string }, unknown, NpmState>): Promise<Reply> => {
@@ -82,6 +83,12 @@ export class SearchHandlers {
     const own = items.filter((item) => id !== undefined && summaryOf(item).owners?.includes(id));
     return json(Object.fromEntries(own.map(({ identity }) => [identity, 'write'])), 'no-store');
   };
+
+  private async starredBy(call: Pick<Plain, 'listing'>, name: string): Promise<readonly string[]> {
+    const id = await this.findUser(name);
+    const { items } = await call.listing();
+    return items.filter((item) => id !== undefined && summaryOf(item).stars?.includes(id)).map(({ identity }) => identity);
+  }
 
   private async filterOf(filters: readonly Filter[]): Promise<(item: FeedItem) => boolean> {
     const tests = await Promise.all(filters.map((filter) => this.testOf(filter)));
