@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { fork, spawn, spawnSync } from 'node:child_process';
 import { existsSync, linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -152,6 +152,16 @@ export async function startDockerRegistry(folder) {
   const server = running(child, `http://127.0.0.1:${port}`, undefined);
   server.startedIn = await answering(child, port, '/v2/', began);
   return server;
+}
+
+/** A bare server that hashes what it is sent (`hashing-server.mjs`). */
+export async function startHashing() {
+  const child = fork(new URL('./hashing-server.mjs', import.meta.url), { env: environment() });
+  const port = await new Promise((resolve, reject) => {
+    child.once('message', resolve);
+    child.once('exit', (code) => reject(new Error(`the hashing server ended with ${code}`)));
+  });
+  return running(child, `http://127.0.0.1:${port}`, undefined);
 }
 
 export const nginxProgram = () => ['/usr/sbin/nginx', 'nginx'].find((name) => spawnSync(name, ['-v']).error === undefined);
