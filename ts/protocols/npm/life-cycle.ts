@@ -1,3 +1,5 @@
+import compare from 'semver/functions/compare.js';
+import prerelease from 'semver/functions/prerelease.js';
 import type { Action } from '../../auth/principal.js';
 import { forbidden, invalid, RegistryError } from '../../errors/registry-error.js';
 import { json, type Reply } from '../../http/reply.js';
@@ -22,10 +24,9 @@ import type { NpmPatch } from './codec.js';
 import { staleRevision } from './errors.js';
 import { checkTags } from './limits.js';
 import { type Fields, isFields } from './manifest.js';
-import { type NpmName, tagProblem, versionOfFile } from './names.js';
+import { type NpmName, tagProblem, typedVersion, versionOfFile } from './names.js';
 import type { SentVersion } from './publish-body.js';
 import { isLive, liveReleases, type NpmRelease, type NpmSnapshot, type NpmState, revisionOf, tarballOf } from './state.js';
-import { compareVersions, isPrerelease, typedVersion } from './versions.js';
 import { present } from './views.js';
 
 type Handle = PackageHandle<NpmState>;
@@ -145,8 +146,8 @@ export type CallOnPackage = Pick<Call<unknown, unknown, NpmState>, 'package' | '
 
 /** The highest version that is left, finished ones before pre-releases. */
 function highest(versions: readonly string[]): string | undefined {
-  const sorted = [...versions].sort(compareVersions);
-  return sorted.findLast((version) => !isPrerelease(version)) ?? sorted.at(-1);
+  const sorted = [...versions].sort(compare);
+  return sorted.findLast((version) => prerelease(version) === null) ?? sorted.at(-1);
 }
 
 export interface RemovalOptions {
@@ -198,7 +199,9 @@ export async function unpublish(
       for (const version of keep)
         if (!isLive(current.state.releases.get(version))) throw invalid(`there is no version ${version}`);
       const gone = goneFrom(current.state);
-      return gone.length === 0 ? [] : removal(by, current.state, new Set(gone.map(({ version }) => version)), { latest });
+      // Whatever else is different in it would be left undone without a word.
+      if (gone.length === 0) throw invalid('The document keeps all versions, and asks for no other change that this registry knows');
+      return removal(by, current.state, new Set(gone.map(({ version }) => version)), { latest });
     },
     deletes,
   );

@@ -4,10 +4,9 @@ import type { HookFile } from '../../packages/package-handle.js';
 import type { About } from '../protocol.js';
 import { hookFile, removal } from './life-cycle.js';
 import { cardOf, isFields } from './manifest.js';
-import { parseName } from './names.js';
+import { parseName, typedVersion } from './names.js';
 import { representative } from './render.js';
 import { type Card, isLive, liveReleases, type NpmRelease, type NpmState, README, tarballOf } from './state.js';
-import { typedVersion } from './versions.js';
 
 const tagsOf = ({ tags }: NpmState, version: string): readonly string[] =>
   [...tags].filter(([, target]) => target === version).map(([tag]) => tag);

@@ -1,6 +1,8 @@
+import parseVersion from 'semver/functions/parse.js';
+import validRange from 'semver/ranges/valid.js';
 import { invalid, notFound } from '../../errors/registry-error.js';
 import type { Param } from '../../http/route.js';
-import { canonicalVersion, readsAsRange } from './versions.js';
+import { Recall } from '../../lib/recall.js';
 
 /** A package name as npm writes it. Names are case-sensitive: old mixed-case ones exist beside their lower-case twins. */
 export interface NpmName {
@@ -39,6 +41,20 @@ export function newNameProblem({ full, bare }: NpmName): string | undefined {
   return undefined;
 }
 
+/**
+ * SemVer without build metadata, which does not make a version another one. Undefined: not a version, or one with something around it: the grammar's reader
+ * would pass over spaces, line ends and a leading `v`.
+ */
+export function canonicalVersion(version: string): string | undefined {
+  const parsed = version.length <= 256 ? parseVersion(version) : null;
+  if (!parsed) return undefined;
+  const build = parsed.build.length > 0 ? `+${parsed.build.join('.')}` : '';
+  return `${parsed.version}${build}` === version ? parsed.version : undefined;
+}
+
+/** A version as people write it: `v1.0.0`, `=1.0.0` and spaces around it will do. */
+export const typedVersion = (version: string): string | undefined => canonicalVersion(version.trim().replace(/^[=v]{1,8}/, ''));
+
 /** `name-1.0.0.tgz`, never with a scope. */
 export const tarballName = (name: NpmName, version: string): string => `${name.bare}-${version}.tgz`;
 
@@ -50,10 +66,14 @@ export function versionOfFile(name: NpmName, file: string): string | undefined {
   return canonicalVersion(file.slice(start.length, -'.tgz'.length));
 }
 
+const ranges = new Recall<boolean>({ longest: 64 });
+/** Reading what is no range is dear, and nearly every publish moves the same tag. */
+const isRange = (tag: string): boolean => ranges.get(tag) ?? ranges.keep(tag, validRange(tag) !== null);
+
 /** What forbids `tag`; undefined: nothing. A tag that reads as a version range could never be asked for. */
 export function tagProblem(tag: string): string | undefined {
   if (tag.length === 0 || tag.length > 214) return 'a dist-tag has between 1 and 214 characters';
-  if (readsAsRange(tag)) return `a dist-tag must not be a valid semver range: ${tag}`;
+  if (isRange(tag)) return `a dist-tag must not be a valid semver range: ${tag}`;
   if (encodeURIComponent(tag) !== tag || tag.startsWith('.') || tag === '__proto__') return 'invalid dist-tag';
   return undefined;
 }
