@@ -149,6 +149,20 @@ describe('npm 11: unpublish one version', () => {
     expect(Object.keys((await document()).versions)).toHaveLength(3);
   });
 
+  it('npm 11: a document with all versions in it is refused, whatever else is different: nothing of that would be done', async () => {
+    const body = await document();
+    for (const change of [
+      {},
+      { users: { ann: true } },
+      { maintainers: [{ name: 'eve' }] },
+      { 'dist-tags': { latest: '1.0.0' } },
+    ]) {
+      const answer = await npm.put(`/pkg/-rev/${body._rev}`, { ...body, ...change });
+      expect([answer.status, answer.json.error]).toEqual([400, expect.stringContaining('keeps all versions')]);
+    }
+    expect((await document())._rev).toBe(body._rev);
+  });
+
   it('takes the readme of the version with it, also when latest has moved on before', async () => {
     const files = { 'README.md': '# of the version that goes' };
     await npm.publish({ name: 'pkg', version: '4.0.0' }, { files });

@@ -200,7 +200,8 @@ export async function unpublish(
         if (!isLive(current.state.releases.get(version))) throw invalid(`there is no version ${version}`);
       const gone = goneFrom(current.state);
       // Whatever else is different in it would be left undone without a word.
-      if (gone.length === 0) throw invalid('The document keeps all versions, and asks for no other change that this registry knows');
+      if (gone.length === 0)
+        throw invalid('The document keeps all versions, and asks for no other change that this registry knows');
       return removal(by, current.state, new Set(gone.map(({ version }) => version)), { latest });
     },
     deletes,
