@@ -2,19 +2,24 @@ import { LayeredMap } from '../lib/layered-map.js';
 import type { Change } from '../log/schema.js';
 import { shownField, textField } from './changes.js';
 import { layered } from './releases.js';
-import type { PackageState, Release, Shown, ShownFile } from './state.js';
+import type { FileRecord, PackageState, Release, Shown, ShownFile } from './state.js';
 
 /** Rough bytes in memory of what is known of one file. */
 const SHOWN_WEIGHT = 480;
 
-/** Facts that an upstream has shown: of a file that was shown before nothing changes. A name that another upstream has now begins anew. */
+/**
+ * Facts that an upstream has shown: what was shown of a file before stays, a digest of another kind may join it. A name that another upstream has now begins
+ * anew.
+ */
 export function show<P, M, F>(state: PackageState<P, M, F>, change: Change): PackageState<P, M, F> {
   const upstream = textField(change, 'upstream');
   const same = state.shown?.upstream === upstream ? state.shown : undefined;
   const files: LayeredMap<string, ShownFile> = same ? layered(same.files) : LayeredMap.of();
-  const fresh = shownField(change)
-    .filter(([name]) => !files.has(name))
-    .map(([name, digests]): readonly [string, ShownFile] => [name, { digests, at: state.modifiedAt }]);
+  const fresh = shownField(change).flatMap(([name, digests]): (readonly [string, ShownFile])[] => {
+    const first = files.get(name);
+    const more = added(digests, first?.digests);
+    return more ? [[name, { digests: { ...first?.digests, ...more }, at: first?.at ?? state.modifiedAt }]] : [];
+  });
   const before = state.shown?.files.size ?? 0;
   const all = files.withAll(fresh);
   const weight = state.weight + (all.size - before) * SHOWN_WEIGHT;
@@ -26,6 +31,7 @@ export const isHosted = ({ releases, owners }: PackageState<unknown, unknown, un
   releases.size > 0 || owners.length > 0;
 
 type Digests = ShownFile['digests'];
+type FileDigests = FileRecord<unknown>['digests'];
 
 const KEPT = ['sha512', 'sha1', 'sha256', 'md5'] as const;
 
@@ -33,7 +39,15 @@ const KEPT = ['sha512', 'sha1', 'sha256', 'md5'] as const;
 const known = (digests: Digests): Digests =>
   Object.fromEntries(KEPT.flatMap((one) => (digests[one] ? [[one, digests[one]]] : [])));
 
-/** Files of an upstream's package that were never written down. */
+/** What a document says of a file beyond what was shown of it first; undefined: nothing, or it speaks of other bytes. */
+function added(now: Digests, first: Digests | undefined): Digests | undefined {
+  if (!first) return known(now);
+  const more = KEPT.filter((one) => now[one] && !first[one]);
+  if (more.length === 0 || differs({ digests: now }, first)) return undefined;
+  return Object.fromEntries(more.map((one) => [one, now[one]]));
+}
+
+/** What an upstream's package shows that was never written down: files, and digests of them. */
 export function unseen(
   { shown }: PackageState<unknown, unknown, unknown>,
   upstream: string,
@@ -42,7 +56,10 @@ export function unseen(
   const files = shown?.upstream === upstream ? shown.files : undefined;
   const rows: (readonly [string, Digests])[] = [];
   for (const release of releases.values())
-    for (const { name, digests } of release.files) if (!files?.has(name)) rows.push([name, known(digests)]);
+    for (const { name, digests } of release.files) {
+      const more = added(digests, files?.get(name)?.digests);
+      if (more) rows.push([name, more]);
+    }
   return rows;
 }
 
@@ -54,11 +71,15 @@ export function pinned<P, M, F>(state: PackageState<P, M, F>, { files }: Shown):
     releases.set(version, {
       ...release,
       publishedAt: release.publishedAt || (Number.isFinite(first) ? first : state.modifiedAt),
-      files: release.files.map((file) => ({ ...file, digests: { ...file.digests, ...files.get(file.name)?.digests } })),
+      files: release.files.map((file) => ({ ...file, digests: firstOf(file, files.get(file.name)?.digests) })),
     });
   }
   return { ...state, releases };
 }
+
+/** Digests that all belong to the bytes that were shown first. */
+const firstOf = (file: { readonly digests: FileDigests }, first: Digests | undefined): FileDigests =>
+  differs(file, first) ? { sha256: '', ...first } : { ...file.digests, ...first };
 
 /** Two sets of digests that cannot be of the same bytes. */
 export const differs = (file: { readonly digests: Digests }, first: Digests | undefined): boolean =>

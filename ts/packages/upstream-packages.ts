@@ -149,7 +149,7 @@ export class UpstreamPackages {
         const committed = await space.commit(
           name,
           ({ state }) => {
-            const left = files.filter(([file]) => state.shown?.upstream !== upstream || !state.shown.files.has(file));
+            const left = state === now.state ? files : unseen(state, upstream, value).slice(0, SHOWN_AT_ONCE);
             return { changes: left.length > 0 ? [shownChange(upstream, left)] : [], result: undefined };
           },
           { visible: 'named' },
