@@ -149,6 +149,11 @@ describe('npm 25: one manifest', () => {
     }
   });
 
+  it('npm 25: says who published it and who maintains it', async () => {
+    const ann = { name: 'ann', email: 'ann@mail.example' };
+    expect((await npm.get('/@team%2ftool/1.0.0')).json).toMatchObject({ _npmUser: ann, maintainers: [ann] });
+  });
+
   it('unknown ones are 404 in JSON', async () => {
     for (const selector of ['9.9.9', 'nope', '__proto__', 'constructor']) {
       const answer = await npm.get(`/@team%2ftool/${selector}`);

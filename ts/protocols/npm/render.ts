@@ -29,11 +29,14 @@ interface Common {
   readonly input: RenderInput;
   /** What tarball URLs begin with, without its closing quote. */
   readonly tarballs: string;
+  /** A member of each manifest, with its comma; or nothing. */
+  readonly maintainers: string;
   readonly people: Map<string, string>;
 }
 
-const commonOf = (input: RenderInput): Common => ({
+const commonOf = (input: RenderInput, maintainers = ''): Common => ({
   input,
+  maintainers,
   tarballs: q(`${input.baseUrl}/${input.name.full}/-/${input.name.bare}-`).slice(0, -1),
   people: new Map(),
 });
@@ -105,7 +108,7 @@ const longManifest: WriteManifest = (out, common, release, before) => {
   const { short, rest } = cut(bytes);
   out.text(before);
   out.bytes(bytes, 0, short);
-  out.text(`,"dist":${dist(common, release)}${deprecation(release)}${publisher(common, release)},`);
+  out.text(`,"dist":${dist(common, release)}${deprecation(release)}${publisher(common, release)},${common.maintainers}`);
   out.bytes(bytes, rest, bytes.byteLength);
 };
 
@@ -191,9 +194,12 @@ export async function renderAbbreviated(input: RenderInput): Promise<Uint8Array>
   return out.written();
 }
 
-/** One version's manifest, all of it. */
+/** One version's manifest, all of it, and the owners: in a document they stand once, and not with each of its versions. */
 export function renderVersion(input: RenderInput, release: NpmRelease): Uint8Array {
+  const { state, person } = input;
+  const people = state.data.maintainers ?? state.owners.map(person);
+  const maintainers = people.length === 0 ? '' : `"maintainers":${q(people)},`;
   const out = new Writer(input.manifest(release).byteLength + BESIDE);
-  longManifest(out, commonOf(input), release, '');
+  longManifest(out, commonOf(input, maintainers), release, '');
   return out.written();
 }

@@ -76,7 +76,7 @@ export class PackageViews {
 
   version(handle: Handle, baseUrl: string, release: NpmRelease): Promise<Content> {
     return this.view(handle, baseUrl, `version/${release.version}`, 'application/json', async () =>
-      renderVersion(await this.input(handle, baseUrl, [release], []), release),
+      renderVersion(await this.input(handle, baseUrl, [release], handle.snapshot.state.owners), release),
     );
   }
 
