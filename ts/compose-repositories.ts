@@ -69,7 +69,8 @@ function upstreamsOf(
   const { upstream } = protocol;
   if (!provider || !upstream) return undefined;
   const isOurs = async (name: string): Promise<boolean> => {
-    const organisation = about.organisationOf(name);
+    // organisations are written in lower case: no other spelling of their names is for an upstream
+    const organisation = about.organisationOf(name)?.toLowerCase();
     return organisation !== undefined && (await auth.accounts.organisations?.find(organisation)) !== undefined;
   };
   const load = async (): Promise<Elsewhere<Ruled>> => {

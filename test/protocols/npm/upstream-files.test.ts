@@ -224,11 +224,11 @@ describe('npm 38: storage hooks', () => {
     let allowed = true;
     const { npm } = await withA({
       hooks: {
-        beforeGet: (context) => {
+        beforeGet: async (context) => {
           note('before', context);
           return allowed ? { allowed } : { allowed, reason: 'not this one' };
         },
-        afterGet: (context) => note('after', context),
+        afterGet: async (context) => note('after', context),
       },
     });
     expect((await npm.get(FILE)).status).toBe(200);

@@ -20,6 +20,7 @@ import {
 } from '../../packages/changes.js';
 import type { Confirmation, HookFile, PackageHandle } from '../../packages/package-handle.js';
 import { MAX_OWNERS } from '../../packages/policy.js';
+import { changeable } from './changeable.js';
 import type { NpmPatch } from './codec.js';
 import { staleRevision } from './errors.js';
 import { checkTags } from './limits.js';
@@ -27,7 +28,6 @@ import { type Fields, isFields } from './manifest.js';
 import { type NpmName, tagProblem, typedVersion, versionOfFile } from './names.js';
 import type { SentVersion } from './publish-body.js';
 import { isLive, liveReleases, type NpmRelease, type NpmSnapshot, type NpmState, revisionOf, tarballOf } from './state.js';
-import { present } from './views.js';
 
 type Handle = PackageHandle<NpmState>;
 /** The user id that belongs to a public name. */
@@ -50,7 +50,7 @@ export const done = (snapshot: NpmSnapshot, status = 200): Reply =>
 async function atRevision(handle: Handle, rev: string | undefined): Promise<(snapshot: NpmSnapshot) => void> {
   if (rev === undefined) return () => {};
   const base = revisionOf(handle.snapshot) === rev ? handle.snapshot : await handle.readStrong();
-  present(base);
+  changeable(base);
   return (snapshot) => {
     if (revisionOf(base) !== rev || revisionOf(snapshot) !== rev || !sameState(base.state, snapshot.state)) throw staleRevision();
   };
@@ -69,7 +69,7 @@ async function change(
   decide: (snapshot: NpmSnapshot) => readonly NewChange[],
   deletes: readonly HookFile[] = [],
 ): Promise<NpmSnapshot> {
-  const committed = await handle.commit(action, (snapshot) => ({ changes: decide(present(snapshot)), result: undefined }), {
+  const committed = await handle.commit(action, (snapshot) => ({ changes: decide(changeable(snapshot)), result: undefined }), {
     deletes,
   });
   return committed.snapshot;
