@@ -15,7 +15,7 @@ async function timed(answering: Answering) {
     return answering(heard, socket);
   });
   const asked = asking(own, { runtime: manualRuntime(clock), timeoutMs: T });
-  return { own, clock, next, ask: asked.ask, close: () => asked.close() };
+  return { own, clock, next, ask: asked.ask, retire: () => asked.retire(), close: () => asked.close() };
 }
 
 /** Sees to it that what is sent has arrived before somebody looks at the clock. */
@@ -179,6 +179,25 @@ describe('giving up', () => {
     await expect(reading ?? reader.read()).rejects.toBe(reason);
     await own.untilOpen(0);
     await until(() => clock.pending === 0);
+  });
+
+  it('an upstream that is described anew lets what is under way end, and keeps no connection', async () => {
+    let end: () => void = () => undefined;
+    const { ask, retire, own } = await timed((_, socket) => {
+      end = () => socket.write('cde');
+      return 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab';
+    });
+    const given = await ask(wanted('x', { as: 'artifact' }));
+    retire();
+    end();
+    expect(await textOf(given)).toBe('abcde');
+    await own.untilOpen(0);
+    const later = ask(wanted('x', { as: 'artifact' }));
+    await own.untilOpen(1);
+    const more = await later;
+    end();
+    expect(await textOf(more)).toBe('abcde');
+    await own.untilOpen(0);
   });
 
   it('all of it at once cuts what is under way, and nothing is asked any more', async () => {

@@ -59,6 +59,7 @@ export async function mockUpstream(answering: Answering, { tls = false } = {}): 
   const serve = (socket: Socket): void => {
     connections++;
     sockets.add(socket);
+    for (const look of waiting) look();
     let text = '';
     socket.on('error', () => undefined);
     socket.on('close', () => {

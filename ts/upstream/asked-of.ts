@@ -30,5 +30,5 @@ export function askedOf(upstream: IUpstream, resilience: IUpstreamResilience = {
   const pauseMs = resilience.breakerPauseMs ?? RESILIENCE.breakerPauseMs;
   const bottom = origin(upstream, { ...options, timeoutMs });
   const guarded = withBreaker(bottom.ask, { runtime, failures, pauseMs });
-  return { ask: withRetry(guarded, { runtime, retries }), close: () => bottom.close() };
+  return { ask: withRetry(guarded, { runtime, retries }), retire: () => bottom.retire(), close: () => bottom.close() };
 }

@@ -112,11 +112,13 @@ const codeOf = (error: unknown): string => String((error as { code?: unknown } |
 const isReset = (error: unknown): boolean => ['ECONNRESET', 'EPIPE'].includes(codeOf(error));
 
 /** Only code and message of what went wrong: Node.js hangs certificates, addresses and received bytes on its errors. */
+export const plainCause = (error: Error): Error => Object.assign(new Error(error.message.slice(0, 200)), { code: codeOf(error) });
+
 function transportFailure(error: unknown): UpstreamFailure {
   if (error instanceof AddressRefused)
     return new UpstreamFailure('upstream_failed', 'the upstream points to an address that cannot be used', { cause: error });
   const code = codeOf(error);
-  const cause = Object.assign(new Error(error instanceof Error ? error.message.slice(0, 200) : 'no connection'), { code });
+  const cause = plainCause(error instanceof Error ? error : new Error('no connection'));
   if (code.startsWith('HPE_'))
     return new UpstreamFailure('upstream_failed', 'the upstream answered with what is not HTTP', { cause });
   const passing = !code.startsWith('ERR_INVALID') && !code.startsWith('ERR_UNESCAPED');

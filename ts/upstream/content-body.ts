@@ -3,6 +3,7 @@ import { RegistryError } from '../errors/registry-error.js';
 import { gunzip } from '../formats/gzip.js';
 import type { Clock } from '../lib/clock.js';
 import { UpstreamFailure } from './ask.js';
+import { plainCause } from './connections.js';
 
 export interface BodyOptions {
   readonly clock: Clock;
@@ -90,7 +91,10 @@ class Wire {
 }
 
 const cut = (cause: Error | null): UpstreamFailure =>
-  new UpstreamFailure('upstream_failed', 'the upstream broke off', { passing: true, cause: cause ?? undefined });
+  new UpstreamFailure('upstream_failed', 'the upstream broke off', {
+    passing: true,
+    cause: cause ? plainCause(cause) : undefined,
+  });
 
 const tooLong = (max: number): UpstreamFailure =>
   new UpstreamFailure('upstream_failed', `the upstream sends more than ${max} bytes`);

@@ -16,6 +16,8 @@ export interface OriginOptions extends ConnectionOptions {
 /** One upstream that can be asked. */
 export interface Asked {
   readonly ask: Ask;
+  /** Keeps no connection any more that nobody uses. What is under way goes on, and it can still be asked. */
+  retire(): void;
   /** Cuts what is under way; nothing can be asked any more. */
   close(): void;
 }
@@ -41,6 +43,7 @@ class HttpOrigin implements Asked {
   private readonly options: OriginOptions;
   private readonly underWay = new Set<Exchange>();
   private closed = false;
+  private retired = false;
 
   constructor(upstream: IUpstream, options: OriginOptions) {
     this.places = new Places(upstream);
@@ -52,7 +55,10 @@ class HttpOrigin implements Asked {
   readonly ask: Ask = async (request) => {
     if (this.closed) throw closing();
     request.signal?.throwIfAborted();
-    const exchange = new Exchange(request.signal, () => this.underWay.delete(exchange));
+    const exchange = new Exchange(request.signal, () => {
+      this.underWay.delete(exchange);
+      this.letGo();
+    });
     this.underWay.add(exchange);
     const { clock } = this.options.runtime;
     const timer = clock.after(this.options.timeoutMs, () =>
@@ -69,10 +75,19 @@ class HttpOrigin implements Asked {
     }
   };
 
+  retire(): void {
+    this.retired = true;
+    this.letGo();
+  }
+
   close(): void {
     this.closed = true;
     for (const exchange of this.underWay) exchange.end(closing());
     this.connections.close();
+  }
+
+  private letGo(): void {
+    if (this.retired && this.underWay.size === 0) this.connections.close();
   }
 
   private async follow(request: UpstreamRequest, { stop }: Exchange): Promise<{ head: Final; response: IncomingMessage }> {

@@ -98,7 +98,7 @@ export class Upstreams {
     const stamp = JSON.stringify([upstream.url, upstream.auth, upstream.alsoAt, resilience]);
     const known = this.open.get(upstream.id);
     if (known?.stamp === stamp) return known.asked.ask;
-    known?.asked.close();
+    known?.asked.retire();
     const asked = askedOf(upstream, resilience, { runtime: this.parts.runtime });
     this.open.set(upstream.id, { stamp, asked });
     return asked.ask;
