@@ -279,6 +279,7 @@ describe('npm 37: names', () => {
     'x'.repeat(215),
     "it's",
     '_hidden',
+    '-dash',
     '.dot',
     '__proto__',
     '@a/node_modules',

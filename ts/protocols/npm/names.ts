@@ -84,9 +84,9 @@ const SCOPE = '(?:@|%40)(?:[^/%]|%(?!2[fF]))+';
 /** A placeholder for one path segment that `parse` checks. */
 const segment = <T>(parse: (raw: string) => T): Param<T> => ({ pattern: '[^/]+', parse });
 
-/** `left-pad`, `@babel/core`, and the spellings `@babel%2fcore`, `@babel%2Fcore`, `%40babel%2fcore`. What begins with `-` is API. */
+/** `left-pad`, `@babel/core`, and the spellings `@babel%2fcore`, `@babel%2Fcore`, `%40babel%2fcore`. What is below `-` is API. */
 export const nameParam: Param<NpmName> = {
-  pattern: `(?:${SCOPE}${SEPARATOR}[^/]+|(?!-|@|%40)[^/]+)`,
+  pattern: `(?:${SCOPE}${SEPARATOR}[^/]+|(?!-(?:/|$)|@|%40)[^/]+)`,
   parse: parseName,
 };
 
