@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { Lookup } from '../../ts/upstream/address-guard.js';
 import {
   answer,
   asking,
+  atHome,
   CANARY,
   CERTIFICATE,
   failureOf,
@@ -136,10 +138,16 @@ describe('credentials of an upstream', () => {
 
   it('X1: an old document that names the own host without TLS means the host with it', async () => {
     const own = await mockUpstream(() => answer('safe'), { tls: true });
-    const { ask } = asking({ url: own.url, auth }, { ca: CERTIFICATE });
+    const looked: string[] = [];
+    const lookup: Lookup = (hostname, options, callback) => {
+      looked.push(hostname);
+      atHome(hostname, options, callback);
+    };
+    const { ask } = asking({ url: own.url, auth }, { ca: CERTIFICATE, lookup });
     expect(await textOf(ask(wanted(`http://registry.example:${own.port}/thing.tgz`, { as: 'artifact' })))).toBe('safe');
     expect(secret(own)).toEqual([`/thing.tgz ${BEARER}`]);
     expect((await failureOf(ask(wanted('http://files.example/thing.tgz')))).message).toMatch(/cannot be used/);
+    expect(looked).toEqual(['registry.example']);
   });
 
   it('are not sent to a server whose certificate is not believed, whatever the environment says', async () => {
@@ -175,6 +183,24 @@ describe('credentials of an upstream', () => {
       expect(own.heard.length).toBe(1);
     },
   );
+
+  it('L1: stay out of failures when the upstream says them again, in an answer that is none', async () => {
+    const own = await mockUpstream(({ headers }, socket) => {
+      socket.end(`HTTP/1.1 abc ${headers['authorization']}\r\nX: ${headers['authorization']}\r\n\r\n`);
+      return undefined;
+    });
+    const failure = await failureOf(asking({ url: own.url, auth }).ask(wanted('x')));
+    expect(failure.message).toBe('the upstream answered with what is not HTTP');
+    expect(told(failure)).not.toContain(CANARY);
+    expect(told(failure)).not.toMatch(/"data":\[/);
+  });
+
+  it('X3: a redirect that brings its own is refused, to the own host as well', async () => {
+    const own: MockUpstream = await mockUpstream(() => redirect(own.url.replace('//', '//a:b@')));
+    const failure = await failureOf(asking({ url: own.url, auth }).ask(wanted('x')));
+    expect(failure.message).toMatch(/cannot be used/);
+    expect(own.heard.length).toBe(1);
+  });
 
   it('L1: that no header can carry fail without being repeated', async () => {
     const own = await mockUpstream(() => answer('own'));
