@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Mutant } from '../../ts/log/mutant.js';
 import { explore, type Found, random, replay, type Scenario } from './schedules.js';
-import { exploreAll } from './traces.js';
+import { exploreStates } from './states.js';
+import { World } from './world.js';
 
 export type Mutants = ReadonlySet<Mutant>;
 
@@ -14,7 +15,7 @@ const SEED = Number(process.env['MODEL_SEED'] ?? 1);
 const REPLAY = process.env['MODEL_REPLAY'];
 const NOTHING: Found = { schedules: 0, wrong: undefined, replay: undefined, trace: [] };
 
-const told = ({ wrong, replay: line, trace }: Found): string =>
+const told = ({ wrong, replay: line, trace }: Pick<Found, 'wrong' | 'replay' | 'trace'>): string =>
   `${wrong}\n  replay: MODEL_REPLAY='${line}' npx vitest run --config test/vitest.config.ts test/models\n  ${trace.join('\n  ')}`;
 
 async function randomFor(scenario: Scenario): Promise<Found> {
@@ -86,36 +87,54 @@ export function checkScenario(
   });
 }
 
-/** More than a scenario has that is to be seen whole; by hand a part of them. `MODEL_ORDERS` takes the place of this limit and of every other. */
-const MAX_ORDERS = Number(process.env['MODEL_ORDERS'] ?? 20_000);
-const UNBOUND = process.env['MODEL_ORDERS'] !== undefined;
-const FEW_ORDERS = 25;
+/** More than a scenario has that is to be seen whole; by hand a part of them. `MODEL_STATES` takes the place of this limit and of every other. */
+const MAX_STATES = Number(process.env['MODEL_STATES'] ?? 5_000_000);
+const UNBOUND = process.env['MODEL_STATES'] !== undefined;
+const FEW_STATES = 300;
 
 /**
- * Every order in which the steps of the real code can meet, however often processes are switched and however long they pause (steps that do not meet may
- * change places); and the same with each of `mutants` switched on, which must be noticed. `most`: there are too many, and so many runs are enough.
+ * Every state that the real code can get into, however often processes are switched and however long they pause; and the same with each of `mutants` switched
+ * on, which must be noticed. In CI also with a search that leaves nothing out, and in random orders of the code as it runs: they end in the same. `large`: not so.
  */
-export function checkEveryOrder(
+export function checkEveryState(
   make: (mutants: Mutants) => Scenario,
   mutants: readonly Mutant[],
-  { most }: { readonly most?: number } = {},
+  { large = false }: { readonly large?: boolean } = {},
 ): void {
   describeReal(make, mutants, (honest, broken) => {
-    const all = UNBOUND || (whole && most === undefined);
-    it(`holds in ${all ? 'every order' : 'some orders'} of its steps`, { timeout: 900_000 }, async () => {
-      const found = await exploreAll(honest, all ? MAX_ORDERS : whole ? (most ?? MAX_ORDERS) : FEW_ORDERS);
+    const all = UNBOUND || whole;
+    it(`holds in ${all ? 'every state' : 'some states'} that its steps can lead to`, { timeout: 1_800_000 }, async () => {
+      const found = await exploreStates(honest, { limit: all ? MAX_STATES : FEW_STATES });
       expect(found.wrong, told(found)).toBeUndefined();
-      expect(found.schedules).toBeGreaterThan(20);
-      if (all) expect(found.complete, `${found.schedules} orders are not all`).toBe(true);
-      console.log(`${honest.name}: ${found.complete ? 'all' : 'the first'} ${found.schedules} orders, ${found.cut} more begun`);
+      expect(found.states).toBeGreaterThan(100);
+      if (all) expect(found.complete, `${found.states} states are not all`).toBe(true);
+      console.log(`${honest.name}: ${found.complete ? 'all' : 'the first'} ${found.states} states, ${found.ends} ends`);
     });
+    if (all && !large) it('ends in the same in a search that leaves nothing out', { timeout: 300_000 }, () => endsAreAll(honest));
     for (const scenario of broken) {
-      it(`notices ${scenario.name}`, { timeout: 120_000 }, async () => {
-        const found = await exploreAll(scenario, 4_000);
-        expect(found.wrong, `not noticed in ${found.schedules} orders`).toBeDefined();
+      it(`notices ${scenario.name}`, { timeout: 300_000 }, async () => {
+        for (const reduced of all ? [true, false] : [true]) {
+          const found = await exploreStates(scenario, { limit: all ? MAX_STATES : 40_000, reduced });
+          expect(found.wrong, `not noticed in ${found.states} states, reduced: ${reduced}`).toBeDefined();
+        }
       });
     }
   });
+}
+
+/** The reduced search finds every end that the other one does, and that random orders of the code as it runs have. */
+async function endsAreAll(scenario: Scenario): Promise<void> {
+  const noting = (ends: Set<string>): Scenario => ({
+    ...scenario,
+    ends: async (stage, told) => void ends.add(`${JSON.stringify(Object.entries(told).sort())} ${World.of(stage).content()}`),
+  });
+  const [reduced, whole, lucky] = [new Set<string>(), new Set<string>(), new Set<string>()];
+  await exploreStates(noting(reduced));
+  await exploreStates(noting(whole), { reduced: false });
+  expect(reduced).toEqual(whole);
+  await random(noting(lucky), SEED, 300);
+  expect(lucky.size).toBeGreaterThan(2);
+  expect([...lucky].filter((end) => !whole.has(end))).toEqual([]);
 }
 
 function replayOne(variants: readonly Scenario[], line: string): void {

@@ -2,8 +2,9 @@ import { Stage, settled } from './stage.js';
 
 /** What a scenario says after every step and at the end: what is wrong, if anything is. */
 export interface Play {
-  readonly scripts: Readonly<Record<string, () => Promise<void>>>;
-  violated(finished: boolean): string | undefined;
+  /** What each process does; what it answers is what `Scenario.ends` hears of it. */
+  readonly scripts: Readonly<Record<string, () => Promise<unknown>>>;
+  violated?(finished: boolean): string | undefined;
   /** Looks at what is stored once all is over, outside the schedule. */
   afterwards?(): Promise<string | undefined>;
 }
@@ -14,7 +15,12 @@ export interface Scenario {
   readonly processes: readonly string[];
   /** Sets the stage before anything is scheduled. */
   play(stage: Stage): Promise<Play>;
+  /** Looks at what is stored once all is over, and at what the scripts have answered, outside the schedule: what is wrong, if anything is. */
+  ends?(stage: Stage, told: Told): Promise<string | undefined>;
 }
+
+/** By process: what its script has answered. */
+export type Told = Readonly<Record<string, unknown>>;
 
 interface Choice {
   readonly step: number;
@@ -39,11 +45,15 @@ export async function run(
   const stage = new Stage(scenario.processes);
   const free = new Set<Promise<void>>();
   const play = await prepare(stage, scenario);
+  const told: Record<string, unknown> = {};
   let failure: unknown;
   for (const [name, script] of Object.entries(play.scripts)) {
     const done = stage
       .step(name, 'begins')
       .then(script)
+      .then((answer) => {
+        told[name] = answer;
+      })
       .catch((error: unknown) => {
         failure ??= error;
       });
@@ -59,17 +69,18 @@ export async function run(
     current = wanted ?? (runnable.includes(current) ? current : (runnable[0] as number));
     steps.push({ runnable, chosen: current });
     await stage.release(current);
-    const wrong = play.violated(false);
+    const wrong = play.violated?.(false);
     if (wrong !== undefined) return { wrong, trace: stage.trace, steps };
     if (visited(step, stage, current)) return { wrong: undefined, trace: stage.trace, steps };
   }
   if (failure !== undefined) return { wrong: `a script failed: ${String(failure)}`, trace: stage.trace, steps };
   if (steps.length >= MAX_STEPS) return { wrong: 'does not come to an end', trace: stage.trace, steps };
-  return { wrong: play.violated(true) ?? (await play.afterwards?.()), trace: stage.trace, steps };
+  const wrong = play.violated?.(true) ?? (await play.afterwards?.()) ?? (await scenario.ends?.(stage, told));
+  return { wrong, trace: stage.trace, steps };
 }
 
 /** Set-up runs without a schedule: its steps are released as they come. */
-async function prepare(stage: Stage, scenario: Scenario): Promise<Play> {
+export async function prepare(stage: Stage, scenario: Scenario): Promise<Play> {
   let ready: Play | undefined;
   let failed: unknown;
   scenario.play(stage).then(

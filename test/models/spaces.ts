@@ -20,7 +20,7 @@ export function runtimeOf(stage: Stage, process: string, { skew = 0, local = fal
     stage.clock,
   );
   const clock = Object.assign(Object.create(stage.clock) as typeof stage.clock, {
-    now: () => stage.clock.wall + skew,
+    now: () => stage.clock.now() + skew,
     ...(local && { afterTurn: (run: () => void) => void stage.step(process, 'the turn ends').then(run) }),
   });
   return { ...runtime, clock };

@@ -10,12 +10,6 @@ import { StorageError } from '../../ts/storage/storage-error.js';
 import { TestClock } from '../log/set-log.js';
 import { SimpleStore } from '../log/simple-store.js';
 
-/** What one step has looked at and what it has changed: keys, and prefixes that end with `*`. Two steps that do not meet may change places. */
-export interface Footprint {
-  readonly reads: Set<string>;
-  readonly writes: Set<string>;
-}
-
 interface Waiting {
   readonly label: string;
   readonly go: () => void;
@@ -35,9 +29,6 @@ export interface DriverHabits {
 
 /** The process that delivers late creates. */
 export const WIRE = 'wire';
-
-/** What every step looks at and only the passing of hours changes. */
-const TIME = 'the time';
 
 const never = () => undefined;
 
@@ -61,12 +52,16 @@ export const settled = (): Promise<void> => new Promise((resolve) => process.nex
 
 /** One shared clock: a sleeper wakes when somebody moves it far enough. */
 export class StageClock extends TestClock {
-  private readonly onPass: () => void;
+  /** What the clocks show to whoever looks; somebody may have put another in its place. */
+  shows: (which: 'wall' | 'mono') => number = (which) => this[which];
   private readonly sleepers = new Set<{ readonly until: number; readonly wake: () => void }>();
 
-  constructor(onPass: () => void) {
-    super();
-    this.onPass = onPass;
+  override now(): number {
+    return this.shows('wall');
+  }
+
+  override monotonic(): number {
+    return this.shows('mono');
   }
 
   override sleep(milliseconds: number): Promise<void> {
@@ -75,7 +70,6 @@ export class StageClock extends TestClock {
   }
 
   pass(milliseconds: number): void {
-    this.onPass();
     this.wall += milliseconds;
     this.mono += milliseconds;
     for (const sleeper of [...this.sleepers]) {
@@ -89,10 +83,10 @@ export class StageClock extends TestClock {
 /** A store whose every call is a step that the schedule releases; the call is applied in that moment and at once. */
 export class Stage {
   readonly store = new SimpleStore();
-  readonly clock = new StageClock(() => this.footprint.writes.add(TIME));
+  /** What answers the calls that are steps: the store, unless somebody has put another in its place. */
+  backing: Pick<StorageDriver, 'stat' | 'read' | 'write' | 'delete' | 'list'> = this.store;
+  readonly clock = new StageClock();
   readonly trace: string[] = [];
-  /** Of the step that is under way, or was the last. */
-  footprint: Footprint = { reads: new Set([TIME]), writes: new Set() };
   private readonly waiting = new Map<string, Waiting[]>();
   private readonly names: readonly string[];
   /** What each process has seen so far, and who wrote each object after having seen what. */
@@ -122,6 +116,12 @@ export class Stage {
     });
   }
 
+  /** What the process asks for with its next step; undefined: nothing, it is over or sleeps. */
+  asks(process: string): string | undefined {
+    const queue = this.waiting.get(process) ?? [];
+    return queue.length === 0 ? undefined : queue.map(({ label }) => label).join(', ');
+  }
+
   /** Indices of the processes that could take a step now. */
   runnable(): readonly number[] {
     return this.names.flatMap((name, i) => ((this.waiting.get(name)?.length ?? 0) > 0 ? [i] : []));
@@ -139,7 +139,6 @@ export class Stage {
     const name = this.names[index] as string;
     const queue = this.waiting.get(name) ?? [];
     this.waiting.set(name, []);
-    this.footprint = { reads: new Set([TIME]), writes: new Set() };
     // what a process does may depend on when it does it
     for (const { label } of queue) this.saw(name, `${label} at ${this.clock.mono}`);
     this.trace.push(`${name}: ${queue.map(({ label }) => label).join(', ')}`);
@@ -163,42 +162,7 @@ export class Stage {
     };
   }
 
-  /** The store, with every call on the footprint of the step that makes it. */
-  private watched(): StorageDriver {
-    const { store } = this;
-    const reads = (key: string): void => void this.footprint.reads.add(key);
-    const writes = (keys: readonly string[]): void => {
-      for (const key of keys) this.footprint.writes.add(key);
-    };
-    return {
-      name: store.name,
-      stat: (key) => {
-        reads(key);
-        return store.stat(key);
-      },
-      read: (key) => {
-        reads(key);
-        return store.read(key);
-      },
-      write: (key, body, options) => {
-        // a create that finds the key taken has only looked
-        if (options?.ifAbsent && store.objects.has(key)) reads(key);
-        else writes([key]);
-        return store.write(key, body, options);
-      },
-      delete: (keys) => {
-        writes(keys);
-        return store.delete(keys);
-      },
-      list: (prefix, options) => {
-        reads(`${prefix}*`);
-        return store.list(prefix, options);
-      },
-    };
-  }
-
   driver(process: string, { skew = 0, slow = false, local = false, loses = never }: DriverHabits = {}): StorageDriver {
-    const store = this.watched();
     const at = async <T>(label: string, call: () => Promise<T>): Promise<T> => {
       await this.step(process, label);
       const result = await call();
@@ -208,7 +172,7 @@ export class Stage {
     const write = (key: string, body: WriteBody, options?: WriteOptions): Promise<'written' | 'exists'> => {
       const label = `${options?.ifAbsent ? 'create' : 'write'} ${key}`;
       const apply = async () => {
-        const answer = await store.write(key, body, options);
+        const answer = await this.backing.write(key, body, options);
         if (answer === 'written') this.writers.set(key, this.histories.get(process) ?? 0);
         return answer;
       };
@@ -223,17 +187,18 @@ export class Stage {
     };
     const driver: StorageDriver = {
       name: process,
-      stat: (key) => (isView(key) ? store.stat(key) : at(`stat ${key}`, () => store.stat(key))),
+      stat: (key) => (isView(key) ? this.backing.stat(key) : at(`stat ${key}`, () => this.backing.stat(key))),
       read: async (key) => {
-        if (isView(key)) return store.read(key);
-        const found = await at(`read ${key}`, () => store.read(key));
+        if (isView(key)) return this.backing.read(key);
+        const found = await at(`read ${key}`, () => this.backing.read(key));
         // an answer on its way is overtaken by what happens meanwhile
         if (slow && key.startsWith('log/')) await this.step(process, `answer ${key}`);
         return found && key.startsWith('derived/clock/') ? { ...found, modified: found.modified + skew } : found;
       },
-      write: (key, body, options?: WriteOptions) => (isView(key) ? store.write(key, body, options) : write(key, body, options)),
-      delete: (keys) => at(`delete ${keys.join(' ')}`, () => store.delete(keys)),
-      list: (prefix, options?: ListOptions): Promise<ListPage> => at(`list ${prefix}`, () => store.list(prefix, options)),
+      write: (key, body, options?: WriteOptions) =>
+        isView(key) ? this.backing.write(key, body, options) : write(key, body, options),
+      delete: (keys) => at(`delete ${keys.join(' ')}`, () => this.backing.delete(keys)),
+      list: (prefix, options?: ListOptions): Promise<ListPage> => at(`list ${prefix}`, () => this.backing.list(prefix, options)),
     };
     return local ? this.local(process, driver) : driver;
   }
