@@ -8,6 +8,7 @@ import type {
   Decide,
   FeedItem,
   HistoryEntry,
+  HistoryOptions,
   LogSchema,
   LogSpace,
   Snapshot,
@@ -103,8 +104,8 @@ export class FakeSpace<S> implements LogSpace<S> {
     return { position: [...this.logs.values()].reduce((sum, { snapshot }) => sum + snapshot.position, 0), items };
   }
 
-  async *history(identity: string): AsyncIterable<HistoryEntry> {
-    yield* this.log(identity).history;
+  async *history(identity: string, { from = 0 }: HistoryOptions = {}): AsyncIterable<HistoryEntry> {
+    for (const entry of this.log(identity).history) if (entry.n >= from) yield entry;
   }
 
   async open(): Promise<void> {}

@@ -85,6 +85,19 @@ describe('the management surface', () => {
       'status',
       'delete',
     ]);
+    const older = '/repositories/npm/packages/tool/history?limit=2&before=';
+    const types = ({ body: page }: { body: Record<string, unknown> }) => [
+      ...(page['history'] as { type: string }[]).map(({ type }) => type),
+      page['before'],
+    ];
+    expect(body['before']).toBeUndefined();
+    expect(types(await ask('GET', older.replace('&before=', ''), token))).toEqual(['status', 'delete', 4]);
+    expect(types(await ask('GET', `${older}4`, token))).toEqual(['status', 'status', 2]);
+    // a publish is one commit with what it says of visibility
+    expect(types(await ask('GET', `${older}1`, token))).toEqual(['publish', 'visibility', undefined]);
+    expect(types(await ask('GET', `${older}0`, token))).toEqual([undefined]);
+    expect((await ask('GET', `${older}x`, token)).status).toBe(400);
+    expect((await ask('GET', older.replace('&before=', '000'), token)).status).toBe(400);
     expect((await ask('DELETE', '/repositories/npm/packages/tool?purge=true', token)).status).toBe(200);
     expect((await ask('GET', '/repositories/npm/packages/tool', token)).status).toBe(404);
   });

@@ -121,6 +121,12 @@ export interface FeedItem {
   readonly summary: Json | undefined;
 }
 
+export interface HistoryOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Number of the entry that it begins with; default: the first. */
+  readonly from?: number | undefined;
+}
+
 export interface HistoryEntry extends EntryInfo {
   readonly changes: readonly Change[];
 }
@@ -140,7 +146,7 @@ export interface LogSpace<S> {
     readonly signal?: AbortSignal | undefined;
   }): Promise<{ readonly position: number; readonly items: ReadonlyMap<string, FeedItem> }>;
   /** Every entry, oldest first. */
-  history(identity: string, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<HistoryEntry>;
+  history(identity: string, options?: HistoryOptions): AsyncIterable<HistoryEntry>;
   /** Folds the feed; call once before use. */
   open(): Promise<void>;
   /** Finishes the work that goes on behind answers (checkpoints, feed) and stops timers. */

@@ -15,7 +15,17 @@ import { Freshness } from './freshness.js';
 import { Log } from './log.js';
 import type { Mutant } from './mutant.js';
 import { OwnMarkers } from './own-markers.js';
-import type { CommitOptions, Committed, Decide, FeedItem, HistoryEntry, LogSchema, LogSpace, Snapshot } from './schema.js';
+import type {
+  CommitOptions,
+  Committed,
+  Decide,
+  FeedItem,
+  HistoryEntry,
+  HistoryOptions,
+  LogSchema,
+  LogSpace,
+  Snapshot,
+} from './schema.js';
 import { Sweeper } from './sweeper.js';
 
 export interface SpaceOptions<S> {
@@ -167,9 +177,9 @@ export class Space<S> implements LogSpace<S> {
     return { position, items: this.merged.items };
   }
 
-  async *history(identity: string, options: Options = {}): AsyncIterable<HistoryEntry> {
+  async *history(identity: string, options: HistoryOptions = {}): AsyncIterable<HistoryEntry> {
     if (this.opening) await this.opened(options);
-    for await (const { entry } of this.cells.get(this.keyOf(identity), identity).log.entriesFrom(0)) {
+    for await (const { entry } of this.cells.get(this.keyOf(identity), identity).log.entriesFrom(options.from ?? 0)) {
       options.signal?.throwIfAborted();
       yield { n: entry.n, id: entry.id, at: entry.at, changes: entry.changes };
     }

@@ -55,13 +55,15 @@ export interface LifeCycle<S extends Ruled> {
   identity(name: string): string;
   /** The canonical form of a version; throws `invalid`. */
   version(text: string): string;
-  /** Versions that are there, in the order in which they were published. */
-  versions(state: S): readonly VersionSummary[];
+  /** Every name that `has` knows. Nothing: the package is not there. */
+  units(state: S): Iterable<string>;
+  /** Whether this version is there. */
+  has(state: S, version: string): boolean;
   /**
-   * At most `limit` of them, the newest before `before` (default: of all), in the same order; undefined: `before` is none of them. Absent: they are cut out of
-   * `versions`, which is dear where there are very many.
+   * At most `limit` versions, the newest before `before` (default: of all), in the order in which they were published; undefined: `before` is none of them.
+   * Nothing is made of older ones: there may be very many.
    */
-  newest?(state: S, limit: number, before: string | undefined): VersionPage | undefined;
+  newest(state: S, limit: number, before: string | undefined): VersionPage | undefined;
   /** Changes that take these versions away, tags moved on as the protocol wants it. */
   remove(state: S, versions: readonly string[], by: string, purge: boolean): readonly NewChange[];
   /** Why the repository's rules keep these versions, whoever asks; undefined: they may go. Absent: there are no such rules. */

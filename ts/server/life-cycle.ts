@@ -1,10 +1,14 @@
 import { forbidden, notFound } from '../errors/registry-error.js';
+import { nextTurn } from '../lib/turns.js';
 import type { NewChange, Snapshot } from '../log/schema.js';
 import { deleteAllChange, ownersChange, statusChange, visibilityChange } from '../packages/changes.js';
 import type { HookFile, PackageHandle, Ruled } from '../packages/package-handle.js';
 import type { LifeCycle, VersionSummary } from '../protocols/protocol.js';
 
-/** A package as the management surface shows it. */
+/** Versions whose files are told of in one turn of the event loop. */
+const FILES_A_TURN = 256;
+
+/** A package as the command line shows it. */
 export interface PackageSummary {
   readonly name: string;
   readonly visibility: string;
@@ -26,11 +30,13 @@ export class PackageLifeCycle {
     this.features = features;
   }
 
-  /** Throws `not_found`. */
+  /** With all versions at once: for a process of its own. Throws `not_found`. */
   show(): PackageSummary {
     const { snapshot, name } = this.handle;
+    this.present(snapshot);
     const { visibility, owners } = snapshot.state;
-    return { name, visibility, owners, versions: this.present(snapshot) };
+    const all = this.lifeCycle.newest(snapshot.state, Number.MAX_SAFE_INTEGER, undefined);
+    return { name, visibility, owners, versions: all?.versions ?? [] };
   }
 
   /** Yanks or deprecates, whatever the protocol calls it. Throws `not_found`. */
@@ -61,13 +67,12 @@ export class PackageLifeCycle {
   /** Throws `not_found`, and `forbidden` where the repository's rules keep a version. */
   async deleteAll(by: string, purge: boolean): Promise<void> {
     const { state } = await this.fresh();
-    const versions = this.lifeCycle.versions(state).map(({ version }) => version);
-    const deletes: readonly HookFile[] = this.lifeCycle.files(state, versions);
+    const deletes = await this.filesOf(state);
     await this.handle.commit(
       'delete',
       (snapshot) => {
-        const present = this.present(snapshot).map(({ version }) => version);
-        this.checkRules(snapshot, present);
+        this.present(snapshot);
+        this.checkRules(snapshot, this.lifeCycle.units(snapshot.state));
         return { changes: [deleteAllChange(by, purge)], result: undefined };
       },
       { deletes },
@@ -82,6 +87,18 @@ export class PackageLifeCycle {
   /** @param owners user ids. Throws `not_found`. */
   async setOwners(owners: readonly string[], by: string): Promise<void> {
     await this.administer((state) => (isSame(state.owners, owners) ? [] : [ownersChange(by, owners)]));
+  }
+
+  /** Each once: a manifest goes by its digest and by its tags. */
+  private async filesOf(state: Ruled): Promise<readonly HookFile[]> {
+    const files = new Map<string, HookFile>();
+    const all = [...this.lifeCycle.units(state)];
+    for (let from = 0; from < all.length; from += FILES_A_TURN) {
+      if (from > 0) await nextTurn();
+      for (const file of this.lifeCycle.files(state, all.slice(from, from + FILES_A_TURN)))
+        if (!files.has(file.fileName)) files.set(file.fileName, file);
+    }
+    return [...files.values()];
   }
 
   private async administer(changes: (state: Ruled) => readonly NewChange[]): Promise<void> {
@@ -104,21 +121,26 @@ export class PackageLifeCycle {
     return this.handle.readStrong();
   }
 
-  private checkRules({ state }: Snapshot<Ruled>, versions: readonly string[]): void {
-    const why = this.features && this.lifeCycle.keeps?.(state, versions, this.features);
+  private checkRules({ state }: Snapshot<Ruled>, versions: Iterable<string>): void {
+    const why = this.features && this.lifeCycle.keeps?.(state, [...versions], this.features);
     if (why !== undefined) throw forbidden(why);
   }
 
-  private present(snapshot: Snapshot<Ruled>): readonly VersionSummary[] {
-    const versions = snapshot.position === 0 ? [] : this.lifeCycle.versions(snapshot.state);
-    if (versions.length === 0) throw notFound(`package ${this.handle.name}`);
-    return versions;
+  private present(snapshot: Snapshot<Ruled>): void {
+    if (!isThere(this.lifeCycle, snapshot)) throw notFound(`package ${this.handle.name}`);
   }
 
   private version(snapshot: Snapshot<Ruled>, version: string): void {
-    if (!this.present(snapshot).some((one) => one.version === version))
-      throw notFound(`version ${version} of ${this.handle.name}`);
+    this.present(snapshot);
+    if (!this.lifeCycle.has(snapshot.state, version)) throw notFound(`version ${version} of ${this.handle.name}`);
   }
+}
+
+/** False: it never was, or all of it is deleted. */
+export function isThere(lifeCycle: LifeCycle<Ruled>, { position, state }: Snapshot<Ruled>): boolean {
+  if (position === 0) return false;
+  for (const _ of lifeCycle.units(state)) return true;
+  return false;
 }
 
 const isSame = (one: readonly string[], other: readonly string[]): boolean =>

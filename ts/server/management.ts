@@ -6,15 +6,15 @@ import { parseJson } from '../formats/json.js';
 import type { OneTimePasswords, ProtocolInstance } from '../http/plugin.js';
 import { json, type Reply } from '../http/reply.js';
 import { type Call, type Param, type Query, type RequestBody, type Route, routesOf } from '../http/route.js';
-import { historyOf } from '../packages/history.js';
+import { steersTerminal } from '../lib/printable.js';
+import { historyPage } from '../packages/history.js';
 import type { Ruled } from '../packages/package-handle.js';
 import { MAX_OWNERS } from '../packages/policy.js';
-import { PackageLifeCycle } from './life-cycle.js';
+import { isThere, PackageLifeCycle } from './life-cycle.js';
 import { limitOf, peopleIn, showPackage } from './shown-package.js';
 
 const KiB = 1024;
 const MAX_REASON = 4_096;
-const MAX_HISTORY = 10_000;
 const MAX_NAME = 256;
 
 const route = routesOf<Ruled>();
@@ -44,6 +44,7 @@ const reasonOf = ({ reason }: Fields): string | undefined => {
   if (reason === undefined) return undefined;
   if (typeof reason !== 'string' || reason.length > MAX_REASON)
     throw invalid(`reason must be a text of at most ${MAX_REASON} characters`);
+  if (steersTerminal(reason)) throw invalid('reason must not have control characters');
   return reason;
 };
 
@@ -67,30 +68,30 @@ async function listPackages(call: Call<unknown, unknown, Ruled>): Promise<Reply>
   return json({ packages: page.map((name) => ({ name })), ...next }, 'no-store');
 }
 
-/**
- * The last ones, where there are more than a page may hold: the log itself is complete. That of a deleted package is for whoever may administer it: for
- * readers it never was.
- */
+/** The number of an entry; throws `invalid`. */
+function entryOf(text: string): number {
+  if (!/^\d{1,10}$/.test(text)) throw invalid('before must be the number of an entry');
+  return Number(text);
+}
+
+/** The newest ones, or those before `before`. The log of a deleted package is for whoever may administer it: for readers it never was. */
 async function showHistory(
   { space, protocol }: OpenRepository,
   call: Call<unknown, unknown, Ruled>,
   accounts: Pick<Accounts, 'profile'>,
 ): Promise<Reply> {
   const { name, snapshot } = call.package;
-  const there = snapshot.position > 0 && protocol.lifeCycle.versions(snapshot.state).length > 0;
-  if (!there && !(await call.package.may('admin'))) throw notFound(`package ${name}`);
-  const records = [];
-  for await (const record of historyOf(space, name, { signal: call.signal })) {
-    records.push(record);
-    call.progress();
-    if (records.length > MAX_HISTORY) records.shift();
-  }
-  if (records.length === 0) throw notFound(`package ${name}`);
+  const limit = limitOf(call.query, '100');
+  const end = Math.min(snapshot.position, entryOf(call.query.get('before') ?? String(snapshot.position)));
+  const there = isThere(protocol.lifeCycle, snapshot) || (snapshot.position > 0 && (await call.package.may('admin')));
+  if (!there) throw notFound(`package ${name}`);
+  const onRecord = (): void => call.progress();
+  const { records, before } = await historyPage(space, name, { before: end, limit, signal: call.signal, onRecord });
   const people = await peopleIn(
     accounts,
     records.map(({ by }) => by),
   );
-  return json({ name, history: records, people }, 'no-store');
+  return json({ name, history: records, ...(before === undefined ? {} : { before }), people }, 'no-store');
 }
 
 /** The management surface of one repository, as routes of their own beside the protocol's: same packages, same rules, same commit. */

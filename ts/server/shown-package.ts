@@ -6,7 +6,7 @@ import { json, type Reply } from '../http/reply.js';
 import type { Call, Query } from '../http/route.js';
 import { streamToBuffer } from '../lib/streams.js';
 import type { PackageHandle, Ruled } from '../packages/package-handle.js';
-import type { About, LifeCycle, VersionPage, VersionSummary } from '../protocols/protocol.js';
+import type { About, LifeCycle, VersionPage } from '../protocols/protocol.js';
 
 const MAX_PAGE = 1_000;
 const MAX_NAMED = 500;
@@ -31,21 +31,9 @@ export async function peopleIn(
   return [...(await profilesOf(accounts, wanted))].map(([id, { name }]) => ({ id, name }));
 }
 
-function cut(versions: readonly VersionSummary[], limit: number, before: string | undefined): VersionPage | undefined {
-  const end = before === undefined ? versions.length : versions.findIndex(({ version }) => version === before);
-  if (end < 0) return undefined;
-  return { versions: versions.slice(Math.max(0, end - limit), end), more: end > limit, total: versions.length };
-}
-
-/** All versions, or (with `limit`) the newest of those that came before `before`. Throws `invalid`. */
+/** The newest of the versions that came before `before`. Throws `invalid`. */
 function pageOf(state: Ruled, lifeCycle: LifeCycle<Ruled>, query: Query): VersionPage {
-  const before = query.get('before');
-  if (query.get('limit') === undefined && before === undefined) {
-    const versions = lifeCycle.versions(state);
-    return { versions, more: false, total: versions.length };
-  }
-  const limit = limitOf(query, '100');
-  const page = lifeCycle.newest ? lifeCycle.newest(state, limit, before) : cut(lifeCycle.versions(state), limit, before);
+  const page = lifeCycle.newest(state, limitOf(query, String(MAX_PAGE)), query.get('before'));
   if (!page) throw invalid('before must be one of the versions');
   return page;
 }

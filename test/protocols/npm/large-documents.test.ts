@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { historyOf } from '../../../ts/packages/history.js';
+import { npmLifeCycle } from '../../../ts/protocols/npm/management.js';
 import { parseName } from '../../../ts/protocols/npm/names.js';
 import { renderAbbreviated, renderFull } from '../../../ts/protocols/npm/render.js';
 import type { NpmRelease, NpmState } from '../../../ts/protocols/npm/state.js';
+import { PackageLifeCycle } from '../../../ts/server/life-cycle.js';
+import { showPackage } from '../../../ts/server/shown-package.js';
 import { turnsDuring } from '../../formats/turns.js';
 import { commitMany } from './many-versions.js';
 import { type Registry, registry } from './rig.js';
@@ -61,6 +64,40 @@ describe('R1: a package of 5,000 versions', () => {
     });
     expect(records).toBe(VERSIONS);
     expect(turns).toBeGreaterThanOrEqual(Math.floor(VERSIONS / 128));
+  });
+
+  it('of its versions the management surface shows the newest thousand', async () => {
+    const snapshot = await npm.space.read('many');
+    const shown = async (query: Readonly<Record<string, string>>) => {
+      const handle = { name: 'many', snapshot, may: async () => true };
+      const call = { package: handle, query: { get: (field: string) => query[field] } };
+      const reply = await showPackage(call as never, npmLifeCycle as never, { profile: async () => undefined } as never);
+      const opened = reply.type === 'content' ? await reply.content.open() : new Uint8Array(0);
+      return JSON.parse(Buffer.from(opened as Uint8Array).toString('utf8')) as Record<string, unknown>;
+    };
+    const page = (await shown({})) as { versions: readonly { version: string; tags: readonly string[] }[] };
+    expect(page).toMatchObject({ total: VERSIONS, before: `1.${VERSIONS - 1_000}.0` });
+    expect(page.versions).toHaveLength(1_000);
+    expect(page.versions.at(-1)).toMatchObject({ version: `1.${VERSIONS - 1}.0`, tags: ['latest'] });
+    expect(await shown({ limit: '2', before: '1.2.0' })).toMatchObject({
+      versions: [{ version: '1.0.0', tags: [] }, { version: '1.1.0' }],
+    });
+  });
+
+  it('its files are told of some hundred at a time when all of it is deleted', async () => {
+    let told: readonly unknown[] = [];
+    const snapshot = await npm.space.read('many');
+    const handle = {
+      name: 'many',
+      readStrong: async () => snapshot,
+      commit: async (_: string, decide: (one: typeof snapshot) => unknown, { deletes }: { deletes: readonly unknown[] }) => {
+        told = deletes;
+        return decide(snapshot);
+      },
+    };
+    const turns = await turnsDuring(() => new PackageLifeCycle(handle as never, npmLifeCycle as never).deleteAll('ann', false));
+    expect(told).toHaveLength(VERSIONS);
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(VERSIONS / 256));
   });
 
   it('thousands of tags are checked some hundred at a time', async () => {

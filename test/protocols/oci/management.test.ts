@@ -25,12 +25,22 @@ it('a page of versions is what a cut out of all of them would be, whatever it be
       fc.integer({ min: 1, max: 9 }),
       (count, tags, limit) => {
         const state = stateOf(count, tags);
-        const all = ociLifeCycle.versions(state);
-        for (const before of [undefined, ...all.map(({ version }) => version)]) {
-          const end = before === undefined ? all.length : all.findIndex(({ version }) => version === before);
-          const wanted = { versions: all.slice(Math.max(0, end - limit), end), more: end > limit, total: all.length };
-          expect(ociLifeCycle.newest(state, limit, before)).toEqual(wanted);
+        const tagsOf = (digest: string) => [...state.tags].filter(([, target]) => target === digest).map(([tag]) => tag);
+        const all = [...state.manifests.keys()].flatMap((digest) => [...tagsOf(digest), digest]);
+        for (const before of [undefined, ...all]) {
+          const end = before === undefined ? all.length : all.indexOf(before);
+          const page = ociLifeCycle.newest(state, limit, before);
+          const names = page?.versions.map(({ version }) => version);
+          expect({ ...page, versions: names }).toEqual({
+            versions: all.slice(Math.max(0, end - limit), end),
+            more: end > limit,
+            total: all.length,
+          });
+          for (const { version, tags: own } of page?.versions ?? [])
+            expect(own).toEqual(state.tags.has(version) ? [version] : tagsOf(version));
         }
+        expect([...ociLifeCycle.units(state)].sort()).toEqual(all.toSorted());
+        expect([...all, 'v99'].filter((name) => !ociLifeCycle.has(state, name))).toEqual(['v99']);
         expect(ociLifeCycle.newest(state, limit, 'v99')).toBeUndefined();
       },
     ),

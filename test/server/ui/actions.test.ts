@@ -242,8 +242,8 @@ describe('what the page does', () => {
     expect(new Set(tab.all('tbody th').map((cell) => cell.textContent))).toEqual(new Set(versions));
     expect(tab.find('button', 'Show older ones').hasAttribute('hidden')).toBe(true);
     tab.open('#/repositories/npm/many/history');
-    await tab.sees('100 of ');
+    await tab.sees('The newest 100 changes shown.');
     tab.press('Show older changes');
-    await tab.sees('104 of 104 changes shown.');
+    await tab.sees('All 104 changes shown.');
   });
 });

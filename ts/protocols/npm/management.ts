@@ -1,25 +1,43 @@
 import { invalid } from '../../errors/registry-error.js';
 import type { NewChange } from '../../log/schema.js';
 import type { HookFile } from '../../packages/package-handle.js';
-import type { About } from '../protocol.js';
+import type { About, VersionPage } from '../protocol.js';
 import { hookFile, removal } from './life-cycle.js';
 import { cardOf, isFields } from './manifest.js';
 import { parseName, typedVersion } from './names.js';
 import { representative } from './render.js';
 import { type Card, isLive, liveReleases, type NpmRelease, type NpmState, README, tarballOf } from './state.js';
 
-const tagsOf = ({ tags }: NpmState, version: string): readonly string[] =>
-  [...tags].filter(([, target]) => target === version).map(([tag]) => tag);
+/** Of these versions alone. */
+function tagsOf({ tags }: NpmState, releases: readonly NpmRelease[]): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>(releases.map(({ version }) => [version, []]));
+  for (const [tag, version] of tags) found.get(version)?.push(tag);
+  return found;
+}
 
-const summary = (state: NpmState, release: NpmRelease) => ({
+const summary = (release: NpmRelease, tags: readonly string[]) => ({
   version: release.version,
   status: release.status,
   reason: release.reason,
   publishedAt: release.publishedAt,
   publishedBy: release.publishedBy,
   size: release.files.reduce((sum, { size }) => sum + size, 0),
-  tags: tagsOf(state, release.version),
+  tags,
 });
+
+function newest(state: NpmState, limit: number, before: string | undefined): VersionPage | undefined {
+  const all = [...liveReleases(state)];
+  const end = before === undefined ? all.length : all.findIndex(({ version }) => version === before);
+  if (end < 0) return undefined;
+  const page = all.slice(Math.max(0, end - limit), end);
+  const tags = tagsOf(state, page);
+  const versions = page.map((release) => summary(release, tags.get(release.version) ?? []));
+  return { versions, more: end > limit, total: all.length };
+}
+
+function* units(state: NpmState): Generator<string> {
+  for (const { version } of liveReleases(state)) yield version;
+}
 
 /** A manifest that lies outside of the state has left its card there. */
 function cardIn(release: NpmRelease): Card {
@@ -44,7 +62,9 @@ export const npmLifeCycle = {
     if (version === undefined) throw invalid(`${text.slice(0, 100)} is not a version`);
     return version;
   },
-  versions: (state: NpmState) => [...liveReleases(state)].map((release) => summary(state, release)),
+  units,
+  has: (state: NpmState, version: string): boolean => isLive(state.releases.get(version)),
+  newest,
   remove: (state: NpmState, versions: readonly string[], by: string, purge: boolean): readonly NewChange[] =>
     removal(by, state, new Set(versions), { purge }),
   files: (state: NpmState, versions: readonly string[]): readonly HookFile[] =>

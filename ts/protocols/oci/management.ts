@@ -18,11 +18,11 @@ const summary = (version: string, { size, at, by }: Manifest, tags: readonly str
   tags,
 });
 
-/** By digest; of these digests alone, where they are given. */
-function tagsByDigest({ tags }: OciState, digests?: ReadonlySet<string>): ReadonlyMap<string, readonly string[]> {
+/** By digest; of these digests alone. */
+function tagsByDigest({ tags }: OciState, digests: ReadonlySet<string>): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();
   for (const [tag, digest] of tags) {
-    if (digests && !digests.has(digest)) continue;
+    if (!digests.has(digest)) continue;
     const others = found.get(digest);
     if (others) others.push(tag);
     else found.set(digest, [tag]);
@@ -63,6 +63,11 @@ function newest(state: OciState, limit: number, before: string | undefined): Ver
   return { versions, more: end > limit || digests.length > near.length, total: state.manifests.size + state.tags.size };
 }
 
+function* units({ manifests, tags }: OciState): Generator<string> {
+  yield* manifests.keys();
+  yield* tags.keys();
+}
+
 /** Image repositories for the management surface: the form is that of the table of protocols. */
 export const ociLifeCycle = {
   yanks: false as const,
@@ -71,10 +76,8 @@ export const ociLifeCycle = {
     if (!isTag(text) && !digestOf(text)) throw invalid(`${text.slice(0, 100)} is neither a tag nor a digest`);
     return text;
   },
-  versions(state: OciState) {
-    const tags = tagsByDigest(state);
-    return [...state.manifests].flatMap(([digest, manifest]) => rows(tags, digest, manifest));
-  },
+  units,
+  has: (state: OciState, version: string): boolean => state.tags.has(version) || state.manifests.has(version),
   newest,
   remove: (state: OciState, versions: readonly string[], by: string): readonly NewChange[] =>
     versions.map((version) => (state.manifests.has(version) ? unmanifestChange(by, version) : untagChange(by, version))),

@@ -84,6 +84,8 @@ export interface History {
   readonly name: string;
   /** Oldest first. */
   readonly history: readonly HistoryRecord[];
+  /** What to ask for as `before` next; absent: these are the oldest. */
+  readonly before?: number;
   readonly people: readonly Person[];
 }
 
