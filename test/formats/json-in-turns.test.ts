@@ -45,6 +45,8 @@ const texts: readonly (readonly [title: string, text: string])[] = [
   ['names with all kinds of escapes before large members', `{"a\\"\\\\:,{[":[${list}],"\\u00e9":{${members}}}`],
   ['texts full of brackets', `[${many(2_000, () => '"]}{[,:\\\\\\"[{"')},${list}]`],
   ['one text of a mebibyte among small ones', `[1,"${'x'.repeat(MIB)}",2,{"a":"${'y'.repeat(MIB)}"}]`],
+  ['long texts that end in escapes', `["${'x'.repeat(200)}\\\\","${'y'.repeat(200)}\\"",${list},"${'\\\\'.repeat(100)}"]`],
+  ['a long text that ends in half an escape', `[${list},"${'x'.repeat(200)}\\"]`],
   ['nothing but a text', `"${'x'.repeat(MIB)}"`],
   ['nothing but a number', '1'.repeat(200)],
   ['names that come again in other slices', `{${members},${members},"k0":1}`],
@@ -157,6 +159,23 @@ describe('JSON in turns', () => {
     const bytes = utf8(text);
     const turns = await turnsDuring(() => parseJsonInTurns(bytes));
     expect(turns).toBeGreaterThanOrEqual(Math.floor(bytes.byteLength / (SLICE + 64)));
+  });
+
+  it('R1: of empty containers there are no more in a slice than take as long as other text', async () => {
+    const bytes = utf8(`[${'{},'.repeat(200_000)}1]`);
+    const turns = await turnsDuring(() => parseJsonInTurns(bytes));
+    expect(turns).toBeGreaterThanOrEqual(Math.floor(200_000 / (8 * 1024)));
+  });
+
+  it.each([
+    ['white space', `[${list},${' '.repeat(300 * 1024)}1]`],
+    ['digits', `{${members},"n":${'1'.repeat(300 * 1024)}}`],
+    ['junk', 'z'.repeat(4 * MIB)],
+  ])('R1: %s that cannot be cut is refused before it is parsed', async (_, text) => {
+    await expect(parseJsonInTurns(utf8(text))).rejects.toMatchObject({
+      kind: 'invalid',
+      message: 'JSON has more than 262144 bytes of white space or digits in a row',
+    });
   });
 
   it('R1: what nests too deep is refused before it is parsed, with a turn for every mebibyte that was looked at', async () => {

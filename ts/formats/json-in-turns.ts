@@ -8,6 +8,13 @@ const SLICE = 64 * 1024;
 /** Text that is only looked through costs a fiftieth. */
 const LOOKED_AT = 1024 * 1024;
 
+/** Arrays and objects that begin in one slice: to make an empty one takes as long as to parse thirty bytes of a text. */
+const CONTAINERS = 8 * 1024;
+/** White space, or digits, in a row: there is nothing to cut them at. */
+const MAX_RUN = 256 * 1024;
+/** Bytes that are looked at one by one before the end of a text is searched for. */
+const NEAR = 64;
+
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
@@ -22,12 +29,20 @@ const brokenText = ({ what = 'JSON' }: JsonLimits): RegistryError => invalid(`${
 
 /** The index behind the text that begins at `at`; the length where it does not end. */
 function behindText(bytes: Uint8Array, at: number): number {
-  for (let index = at + 1; index < bytes.length; index += 1) {
+  let index = at + 1;
+  for (const near = Math.min(bytes.length, index + NEAR); index < near; index += 1) {
     const byte = bytes[index];
     if (byte === QUOTE) return index + 1;
     if (byte === BACKSLASH) index += 1;
   }
-  return bytes.length;
+  for (;;) {
+    const quote = bytes.indexOf(QUOTE, index);
+    if (quote < 0) return bytes.length;
+    let escapes = 0;
+    while (quote - escapes > index && bytes[quote - escapes - 1] === BACKSLASH) escapes += 1;
+    if (escapes % 2 === 0) return quote + 1;
+    index = quote + 1;
+  }
 }
 
 /** Finds the containers that are too large for one slice. Brackets and texts are all that it reads: everything else is checked when the slices are parsed. */
@@ -38,6 +53,8 @@ class Outline {
   private readonly bytes: Uint8Array;
   private readonly limits: JsonLimits;
   private readonly open: number[] = [];
+  /** The last step went over neither a text nor a mark. */
+  private plain = false;
 
   constructor(bytes: Uint8Array, limits: JsonLimits) {
     this.bytes = bytes;
@@ -47,8 +64,13 @@ class Outline {
   async read(): Promise<void> {
     const { bytes } = this;
     let turnAt = LOOKED_AT;
+    let run = 0;
     for (let at = 0; at < bytes.length; ) {
+      const before = at;
       at = this.step(at);
+      run = this.plain ? run + at - before : 0;
+      if (run > MAX_RUN)
+        throw invalid(`${this.limits.what ?? 'JSON'} has more than ${MAX_RUN} bytes of white space or digits in a row`);
       if (at < turnAt) continue;
       turnAt = at + LOOKED_AT;
       await nextTurn();
@@ -58,10 +80,12 @@ class Outline {
 
   private step(at: number): number {
     const byte = this.bytes[at];
+    this.plain = false;
     if (byte === QUOTE) return behindText(this.bytes, at);
     if (byte === COLON) this.members += 1;
     else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) this.opens(at);
     else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) this.closes(at, byte);
+    else this.plain = byte !== COMMA;
     return at + 1;
   }
 
@@ -120,10 +144,11 @@ class Assembly {
     return this.large.get(at)?.end ?? at;
   }
 
-  /** Up to the comma before a large child, or behind some `SLICE` bytes, or to the container's end; a large child that is the first thing here by itself. */
+  /** Up to the comma before a large child, or behind some `SLICE` bytes or `CONTAINERS`, or to the container's end; a large child that is the first thing here by itself. */
   private slice(from: number, last: number): { readonly end: number; readonly child: boolean } {
     let comma = -1;
     let depth = 0;
+    let containers = 0;
     for (let at = from; at < last; ) {
       const byte = this.bytes[at];
       if (byte === QUOTE) {
@@ -133,10 +158,11 @@ class Assembly {
       if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
         if (this.large.has(at)) return comma < 0 ? { end: at, child: true } : { end: comma, child: false };
         depth += 1;
+        containers += 1;
       } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) depth -= 1;
       else if (byte === COMMA && depth === 0) {
         comma = at;
-        if (at - from >= SLICE) return { end: comma, child: false };
+        if (at - from >= SLICE || containers >= CONTAINERS) return { end: comma, child: false };
       }
       at += 1;
     }
