@@ -148,17 +148,19 @@ describe('the body of an upstream', () => {
   });
 
   it('X13: cannot go on for ever with gzip that decodes to nothing', async () => {
-    const empty = Buffer.concat([gzipSync('').subarray(0, 10), Buffer.alloc(5_000, Buffer.from([0, 0, 0, 0xff, 0xff]))]);
+    const blocks = Buffer.alloc(50_000, Buffer.from([0, 0, 0, 0xff, 0xff]));
     const own = await mockUpstream((_, socket) => {
-      socket.write(head('Content-Encoding: gzip', 'Connection: close'));
-      const more = () => {
-        while (socket.writable && socket.write(empty.subarray(own.heard.length === 1 ? 0 : 10)));
+      const more = (): void => {
+        while (socket.writable && socket.write(blocks));
       };
-      socket.on('drain', () => socket.write(empty.subarray(10)));
+      socket.on('drain', more);
+      socket.write(head('Content-Encoding: gzip', 'Connection: close'));
+      socket.write(gzipSync('').subarray(0, 10));
       more();
       return undefined;
     });
-    expect((await failureOf(asking(own).ask(wanted('x', { max: 10_000 })))).message).toMatch(/more than 10000 bytes|damaged/);
+    const failure = await failureOf(asking(own).ask(wanted('x', { max: 10_000 })));
+    expect(failure.message).toBe('the upstream sends more than 10000 bytes');
     await own.untilOpen(0);
   });
 

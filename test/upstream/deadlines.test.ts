@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ManualClock, manualRuntime } from '../http/manual-clock.js';
+import { ManualClock, manualRuntime, settle } from '../http/manual-clock.js';
 import { type Answering, answer, asking, failureOf, mockUpstream, redirect, textOf, wanted } from './upstream-rig.js';
 
 const T = 1_000;
@@ -71,6 +71,7 @@ describe('waiting for an upstream', () => {
     const reader = given.body.getReader();
     for (let turn = 0; turn < 50; turn++) {
       expect((await reader.read()).value?.byteLength).toBe(1);
+      await settle();
       clock.advance(100 * T);
       more();
     }
