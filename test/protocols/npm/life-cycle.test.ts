@@ -59,6 +59,17 @@ describe('npm 9: dist-tags', () => {
 });
 
 describe('npm 10: deprecation', () => {
+  it('N5: a message that would steer the terminal of whoever installs is refused', async () => {
+    const body = await document();
+    for (const message of ['\u001b[31mred', 'bell\u0007', 'c1 \u009b2J', 'gone\b\b']) {
+      body.versions['1.0.0'].deprecated = message;
+      const answer = await npm.put('/pkg', body);
+      expect([answer.status, answer.json.error]).toEqual([400, expect.stringContaining('control characters')]);
+    }
+    body.versions['1.0.0'].deprecated = 'use\tanother\nline';
+    expect((await npm.put('/pkg', body)).status).toBe(200);
+  });
+
   it('comes and goes with a message, in both forms, and touches nothing else', async () => {
     const body = await document();
     body.versions['1.0.0'].deprecated = 'old';

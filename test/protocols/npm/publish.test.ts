@@ -135,6 +135,33 @@ describe('npm 8, M1: what is said must be true', () => {
       expect(await objects()).toBe(0);
     });
 
+  for (const [field, value] of [
+    ['description', 'neat\u001b[2J'],
+    ['keywords', ['tool', '\u0007']],
+    ['license', { type: '\u009b31mMIT' }],
+    ['author', { name: 'Ann', email: 'ann\u007f@mail.example' }],
+    ['homepage', '\u001b]0;title\u0007'],
+    ['bin', { '\u001b[1mtool': 'cli.js' }],
+    ['funding', [{ url: 'https://fund.example/\b' }]],
+    ['deprecated', '\u001b[31mold'],
+  ] as const)
+    it(`N5: control characters in ${field}, which clients print, are refused`, async () => {
+      const answer = await npm.publish({ name: 'a', version: '1.0.0', [field]: value });
+      expect([answer.status, answer.json.error]).toEqual([400, expect.stringContaining('control characters')]);
+      expect(await objects()).toBe(0);
+    });
+
+  it('N5: lines, tabs and letters of every script are no control characters; scripts may colour what they say', async () => {
+    const manifest = {
+      name: 'a',
+      version: '1.0.0',
+      description: 'one\n\ttwo\r\n日本 ü 👍',
+      scripts: { postinstall: "echo '\u001b[32mthanks'" },
+    };
+    expect((await npm.publish(manifest)).status).toBe(201);
+    expect((await npm.get('/a/1.0.0')).json).toMatchObject({ description: manifest.description, scripts: manifest.scripts });
+  });
+
   it('npm 28: systems and processors may be one word, and nothing at all', async () => {
     const manifest = { name: 'a', version: '1.0.0', os: 'linux', cpu: ['x64', '!arm'], libc: null, engines: ['node'] };
     expect((await npm.publish(manifest)).status).toBe(201);

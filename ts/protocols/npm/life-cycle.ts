@@ -8,7 +8,6 @@ import type { Json } from '../../lib/json.js';
 import { nextTurn, Pace } from '../../lib/turns.js';
 import type { NewChange } from '../../log/schema.js';
 import {
-  confirmationChange,
   dataChange,
   deleteAllChange,
   deleteChange,
@@ -16,9 +15,8 @@ import {
   statusChange,
   tagChange,
   untagChange,
-  visibilityChange,
 } from '../../packages/changes.js';
-import type { Confirmation, HookFile, PackageHandle } from '../../packages/package-handle.js';
+import type { HookFile, PackageHandle } from '../../packages/package-handle.js';
 import { MAX_OWNERS } from '../../packages/policy.js';
 import { changeable } from './changeable.js';
 import type { NpmPatch } from './codec.js';
@@ -26,6 +24,7 @@ import { staleRevision } from './errors.js';
 import { checkTags } from './limits.js';
 import { type Fields, isFields } from './manifest.js';
 import { type NpmName, tagProblem, typedVersion, versionOfFile } from './names.js';
+import { checkMessage } from './printed.js';
 import type { SentVersion } from './publish-body.js';
 import { isLive, liveReleases, type NpmRelease, type NpmSnapshot, type NpmState, revisionOf, tarballOf } from './state.js';
 
@@ -63,7 +62,8 @@ const sameState = (a: NpmState, b: NpmState): boolean =>
   a.releases.size === b.releases.size &&
   JSON.stringify([a.owners, [...a.tags]]) === JSON.stringify([b.owners, [...b.tags]]);
 
-async function change(
+/** Commits what `decide` wants of a package that is there. */
+export async function change(
   handle: Handle,
   action: Action,
   decide: (snapshot: NpmSnapshot) => readonly NewChange[],
@@ -105,6 +105,7 @@ function deprecations(by: string, state: NpmState, wanted: ReadonlyMap<string, s
     if (!isLive(release)) throw new RegistryError('conflict', `there is no version ${version} to deprecate`);
     const now = release.status === 'yanked' ? (release.reason ?? '') : '';
     if (now === message) continue;
+    checkMessage(message);
     const others = groups.get(message);
     if (others) others.push(version);
     else groups.set(message, [version]);
@@ -360,36 +361,5 @@ export async function setTags(
     const gone = [...state.tags.keys()].filter((tag) => tag !== 'latest' && !call.body.has(tag));
     return [...changes, ...gone.map((tag) => untagChange(by, tag))];
   });
-  return done(snapshot);
-}
-
-/** What `mfa=none|publish|automation` wants; undefined: the body is not about it. */
-function confirmationOf(body: Fields): Confirmation | 'none' | undefined {
-  const { publish_requires_tfa: required, automation_token_overrides_tfa: tokens } = body;
-  if (required === undefined) return undefined;
-  if (typeof required !== 'boolean' || (tokens !== undefined && typeof tokens !== 'boolean'))
-    throw invalid('publish_requires_tfa and automation_token_overrides_tfa must be true or false');
-  if (!required) return 'none';
-  return tokens === true ? 'people' : 'everybody';
-}
-
-/** `npm access set`: visibility, and whether changes need a one-time password. */
-export async function setAccess(call: Call<{ readonly name: NpmName }, Fields, NpmState>): Promise<Reply> {
-  const by = actorOf(call);
-  const { access } = call.body;
-  const confirmation = confirmationOf(call.body);
-  if (access === undefined && confirmation === undefined) throw invalid('access is missing');
-  // They would lock themselves out.
-  if (confirmation !== undefined && confirmation !== 'none' && call.principal?.token.secondFactor === undefined)
-    throw forbidden('turn on two-factor authentication first: npm profile enable-2fa');
-  const visibility = access === 'private' || access === 'restricted' ? 'restricted' : 'public';
-  if (access !== undefined && access !== 'public' && visibility === 'public')
-    throw invalid('access must be public, restricted or private');
-  const snapshot = await change(call.package, 'admin', ({ state }) => [
-    ...(access === undefined || state.visibility === visibility ? [] : [visibilityChange(by, visibility)]),
-    ...(confirmation === undefined || (state.confirmation ?? 'none') === confirmation
-      ? []
-      : [confirmationChange(by, confirmation)]),
-  ]);
   return done(snapshot);
 }

@@ -2,6 +2,7 @@ import { invalid, RegistryError } from '../../errors/registry-error.js';
 import { quote } from '../../formats/quote.js';
 import type { Json } from '../../lib/json.js';
 import { MAX_COMMANDS } from './limits.js';
+import { checkPrinted } from './printed.js';
 import type { Card } from './state.js';
 
 /**
@@ -186,7 +187,7 @@ const members = (fields: Iterable<readonly [string, unknown]>): string =>
 /**
  * The manifest that is served: what installers act on comes from the tarball's own package.json, normalised as npm does; what people read comes from
  * `sent` where npm rewrites it; unknown fields stay. `version` is canonical.
- * Throws `invalid` (400) for a package.json whose dependencies or platforms no installer could read.
+ * Throws `invalid` (400) for a package.json whose dependencies or platforms no installer could read, and for control characters in what clients print.
  */
 export function composeManifest(
   name: { readonly full: string; readonly bare: string },
@@ -212,7 +213,9 @@ export function composeManifest(
     ['scripts', scripts],
   ];
   if (gypfile) long.push(['gypfile', true]);
-  long.push(...others(sent, inner, new Set(short.keys())));
+  const rest = others(sent, inner, new Set(short.keys()));
+  checkPrinted(new Map([...short, ...rest]));
+  long.push(...rest);
   return `{${members(short)},\n${members(long)}}`;
 }
 

@@ -13,6 +13,7 @@ import { actorOf, done } from './life-cycle.js';
 import { checkManifests, checkTags, MAX_TARBALL } from './limits.js';
 import { cardOf, checkIdentity, composeManifest, type Fields, isFields } from './manifest.js';
 import { canonicalVersion, type NpmName, newNameProblem, tagProblem, tarballName } from './names.js';
+import { checkMessage } from './printed.js';
 import { attestationsDocument, checkBundle, type Subject } from './provenance.js';
 import type { PublishBody } from './publish-body.js';
 import type { PackageCall } from './read.js';
@@ -125,6 +126,7 @@ async function publicationOf(name: NpmName, body: Sent, received: Received): Pro
     throw invalid('access must be public or restricted');
   const restricted = access === undefined ? name.scope !== undefined : access === 'restricted';
   const deprecated = typeof sent['deprecated'] === 'string' && sent['deprecated'] !== '' ? sent['deprecated'] : undefined;
+  if (deprecated !== undefined) checkMessage(deprecated);
   const subject = { name, versions: [version, ...(key === version ? [] : [key])], sha512: received.object.digests.sha512 ?? '' };
   const { text } = body.bundle ?? {};
   const provenance = text === undefined ? undefined : { text, predicateType: await checkBundle(text, subject) };

@@ -1,11 +1,12 @@
 import { invalid } from '../../errors/registry-error.js';
 import { type Param, type RequestBody, type Route, routesOf } from '../../http/route.js';
 import type { Asked } from '../../lib/later.js';
+import { setAccess } from './access.js';
 import { jsonObject } from './account.js';
 import { type AccountTables, accountRoutes } from './account-routes.js';
 import type { AuditHandlers } from './audit.js';
 import type { DocumentHandlers } from './documents-put.js';
-import { deleteTarball, removeTag, setAccess, setTag, setTags, star, unpublishAll } from './life-cycle.js';
+import { deleteTarball, removeTag, setTag, setTags, star, unpublishAll } from './life-cycle.js';
 import { MAX_TARBALL } from './limits.js';
 import { fileParam, type NpmName, nameParam, revParam, selectorParam, specParam, tagParam, userParam } from './names.js';
 import { organisationRoutes } from './organisation-routes.js';
