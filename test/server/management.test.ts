@@ -67,6 +67,8 @@ describe('the management surface', () => {
       ((await ask('GET', '/repositories/npm/packages/tool', token)).body['versions'] as Record<string, string>[]).map(
         (v) => v['status'],
       );
+    // N5: whoever installs is shown it.
+    expect((await ask('PUT', `${one}/yank`, token, { reason: '\u001b[31mbroken' })).status).toBe(400);
     expect((await ask('PUT', `${one}/yank`, token, { reason: 'broken' })).status).toBe(200);
     expect(await status()).toEqual(['yanked', 'published']);
     expect((await ask('DELETE', `${one}/yank`, token)).status).toBe(200);
