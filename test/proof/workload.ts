@@ -17,6 +17,8 @@ export interface WorkloadOptions {
   /** Requests in all. */
   readonly operations: number;
   readonly packages: number;
+  /** So many of the packages are worked on at a time, each as long as any other; default: all. The fewer, the more often clients meet. */
+  readonly inHand?: number;
   readonly seed: number;
   /** What package names begin with. */
   readonly prefix: string;
@@ -84,7 +86,7 @@ class Client {
 
   async work(): Promise<void> {
     while (this.run.left > 0) {
-      const name = `${this.run.options.prefix}${this.random(this.run.options.packages)}`;
+      const name = this.run.name(this.random);
       const dice = this.random(20);
       if (dice < 5) await this.publish(name);
       else if (dice < 8) await this.tag(name);
@@ -112,13 +114,14 @@ class Client {
     this.run.begun.set(name, Math.max(this.run.begun.get(name) ?? 0, (semver.parse(version)?.patch ?? 0) + 1));
     const salt = `${this.id}-${this.run.left}`;
     const tag = this.random(3) === 0 ? 'next' : 'latest';
-    const input: Input = { op: 'publish', version, shasum: shasum(tarballOf(name, version, salt)), tag };
+    const tarball = tarballOf(name, version, salt);
+    const input: Input = { op: 'publish', version, shasum: shasum(tarball), tag };
     await this.record(
       name,
       input,
       'PUT',
       at(name),
-      documentOf({ name, version, salt, tag }),
+      documentOf({ name, version, tarball, tag }),
       ({ status }) => output(status, 403),
       instance,
     );
@@ -194,6 +197,13 @@ class Run {
   constructor(options: WorkloadOptions) {
     this.options = options;
     this.left = options.operations;
+  }
+
+  /** One of those in hand: they move on evenly from the first to the last. */
+  name(random: (below: number) => number): string {
+    const { operations, packages, prefix, inHand = packages } = this.options;
+    const first = Math.floor(((operations - this.left) / operations) * (packages - inHand + 1));
+    return `${prefix}${first + random(inHand)}`;
   }
 
   note(name: string, operation: RecordedOperation, told: Told | undefined): void {
