@@ -7,6 +7,9 @@ import type { Change, EntryInfo, LogSchema, Snapshot } from './schema.js';
 /** Leaves room for the first line, salt and markers. */
 const MAX_CHANGES_BYTES = MAX_ENTRY_BYTES - 4096;
 
+/** Changes of one entry: each is applied twice, in one turn of the event loop, and takes some ten microseconds. */
+const MAX_CHANGES = 1_000;
+
 export interface Accepted<S> {
   readonly member: Member<S>;
   readonly result: unknown;
@@ -53,6 +56,12 @@ export function evaluate<S>(
       const { changes, result } = member.decide(state);
       if (changes.length === 0) {
         (state === snapshot ? out.unchanged : out.unchangedBehind).push({ member, result });
+        continue;
+      }
+      if (changes.length > MAX_CHANGES)
+        throw new RegistryError('too_large', `this is more than ${MAX_CHANGES} changes at once: ask for fewer`);
+      if (out.changes.length + changes.length > MAX_CHANGES) {
+        rest.push(member);
         continue;
       }
       const dated = changes.map((change): Change => ({ ...change, at: entry.at }));

@@ -130,9 +130,11 @@ export function untag<P, M, F>(state: PackageState<P, M, F>, tag: string): Packa
 }
 
 function dropTags<P, M, F>(state: PackageState<P, M, F>, versions: ReadonlySet<string>): PackageState<P, M, F> {
+  let gone = 0;
+  for (const version of state.tags.values()) if (versions.has(version)) gone += 1;
+  if (gone === 0) return state;
   const left = [...state.tags].filter(([, version]) => !versions.has(version));
-  if (left.length === state.tags.size) return state;
-  return { ...state, tags: LayeredMap.of(left), weight: state.weight - (state.tags.size - left.length) * 128 };
+  return { ...state, tags: LayeredMap.of(left), weight: state.weight - gone * 128 };
 }
 
 /** Versions that are not there, or deleted, stay as they are. */

@@ -100,15 +100,33 @@ describe('R1: a package of 5,000 versions', () => {
     expect(turns).toBeGreaterThanOrEqual(Math.floor(VERSIONS / 256));
   });
 
-  it('thousands of tags are checked some hundred at a time', async () => {
-    const tags = Object.fromEntries(Array.from({ length: 3_000 }, (_, at) => [`tag-${at}`, `1.${at}.0`]));
+  it('no more than 1,000 messages, or 100 versions left out, are taken at once', async () => {
+    const { json: document } = await npm.get('/many', { token });
+    const versions = document.versions as Record<string, { deprecated?: string }>;
+    for (const version of Object.keys(versions).slice(0, 1_001)) (versions[version] ?? {}).deprecated = `since ${version}`;
+    const refused = await npm.put('/many', JSON.stringify(document), { token });
+    expect([refused.status, refused.text]).toEqual([413, expect.stringContaining('more than 1000 changes at once')]);
+    delete versions['1.0.0']?.deprecated;
+    expect((await npm.put('/many', JSON.stringify(document), { token })).status).toBe(200);
+    const { json: after } = await npm.get('/many', { token });
+    const deprecated = Object.values(after.versions as typeof versions).filter((one) => one.deprecated !== undefined);
+    expect(deprecated).toHaveLength(1_000);
+    for (const version of Object.keys(after.versions).slice(0, 101)) delete after.versions[version];
+    const kept = await npm.put(`/many/-rev/${after._rev}`, JSON.stringify(after), { token });
+    expect([kept.status, kept.text]).toEqual([400, expect.stringContaining('at most 100 versions')]);
+  });
+
+  it('a thousand tags are checked some hundred at a time, and more are refused', async () => {
+    const tags = Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`tag-${at}`, `1.${at}.0`]));
     let status = 0;
     const turns = await turnsDuring(async () => {
       ({ status } = await npm.put('/-/package/many/dist-tags', JSON.stringify(tags), { token }));
     });
     expect(status).toBe(200);
-    expect(turns).toBeGreaterThanOrEqual(3_000 / 256);
-    expect((await npm.get('/-/package/many/dist-tags', { token })).json['tag-2999']).toBe('1.2999.0');
+    expect(turns).toBeGreaterThanOrEqual(1_000 / 256);
+    const others = Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`other-${at}`, `1.${at}.0`]));
+    expect((await npm.put('/-/package/many/dist-tags', JSON.stringify(others), { token })).status).toBe(413);
+    expect((await npm.get('/-/package/many/dist-tags', { token })).json).toEqual({ latest: `1.${VERSIONS - 1}.0`, ...tags });
   });
 
   it('a document that leaves out one is read some hundred versions at a time', async () => {

@@ -1,5 +1,3 @@
-import compare from 'semver/functions/compare.js';
-import prerelease from 'semver/functions/prerelease.js';
 import type { Action } from '../../auth/principal.js';
 import { forbidden, invalid, RegistryError } from '../../errors/registry-error.js';
 import { json, type Reply } from '../../http/reply.js';
@@ -10,7 +8,6 @@ import type { NewChange } from '../../log/schema.js';
 import {
   dataChange,
   deleteAllChange,
-  deleteChange,
   ownersChange,
   statusChange,
   tagChange,
@@ -26,6 +23,7 @@ import { type Fields, isFields } from './manifest.js';
 import { type NpmName, tagProblem, typedVersion, versionOfFile } from './names.js';
 import { checkMessage } from './printed.js';
 import type { SentVersion } from './publish-body.js';
+import { removal } from './removal.js';
 import { isLive, liveReleases, type NpmRelease, type NpmSnapshot, type NpmState, revisionOf, tarballOf } from './state.js';
 
 type Handle = PackageHandle<NpmState>;
@@ -37,6 +35,8 @@ const MAX_MESSAGE = 4_096;
 const VERSIONS_A_TURN = 256;
 /** Whether a tag could be taken for a range is asked of a grammar. */
 const TAGS_A_TURN = 256;
+/** Versions that one document may leave out: clients leave out one. Each is looked for among all tags. */
+const MAX_LEFT_OUT = 100;
 
 /** What every change of a document is answered with. */
 export const done = (snapshot: NpmSnapshot, status = 200): Reply =>
@@ -145,35 +145,6 @@ export async function deprecate(
 
 export type CallOnPackage = Pick<Call<unknown, unknown, NpmState>, 'package' | 'principal'>;
 
-/** The highest version that is left, finished ones before pre-releases. */
-function highest(versions: readonly string[]): string | undefined {
-  const sorted = [...versions].sort(compare);
-  return sorted.findLast((version) => prerelease(version) === null) ?? sorted.at(-1);
-}
-
-export interface RemovalOptions {
-  /** Where `latest` should go when it goes with them; default: the highest version left. */
-  readonly latest?: string | undefined;
-  /** The bytes may go at once. */
-  readonly purge?: boolean;
-}
-
-/** Deletes versions and gives `latest` to another when it goes with them. The last version takes the package with it. */
-export function removal(
-  by: string,
-  state: NpmState,
-  gone: ReadonlySet<string>,
-  options: RemovalOptions = {},
-): readonly NewChange[] {
-  const { latest, purge = false } = options;
-  const left = [...liveReleases(state)].map(({ version }) => version).filter((version) => !gone.has(version));
-  if (left.length === 0) return [deleteAllChange(by, purge)];
-  const changes: NewChange[] = [...gone].map((version) => deleteChange(by, version, purge));
-  if (!gone.has(state.tags.get('latest') ?? '')) return changes;
-  const next = latest !== undefined && left.includes(latest) ? latest : highest(left);
-  return next === undefined ? changes : [...changes, tagChange(by, 'latest', next)];
-}
-
 /** `npm unpublish name@version`, first half: the document comes back without the version. */
 export async function unpublish(
   call: CallOnPackage,
@@ -203,6 +174,8 @@ export async function unpublish(
       // Whatever else is different in it would be left undone without a word.
       if (gone.length === 0)
         throw invalid('The document keeps all versions, and asks for no other change that this registry knows');
+      if (gone.length > MAX_LEFT_OUT)
+        throw invalid(`a document may leave out at most ${MAX_LEFT_OUT} versions: delete the package instead`);
       return removal(by, current.state, new Set(gone.map(({ version }) => version)), { latest });
     },
     deletes,

@@ -2,9 +2,10 @@ import { invalid } from '../../errors/registry-error.js';
 import type { NewChange } from '../../log/schema.js';
 import type { HookFile } from '../../packages/package-handle.js';
 import type { About, VersionPage } from '../protocol.js';
-import { hookFile, removal } from './life-cycle.js';
+import { hookFile } from './life-cycle.js';
 import { cardOf, isFields } from './manifest.js';
 import { parseName, typedVersion } from './names.js';
+import { removal } from './removal.js';
 import { representative } from './render.js';
 import { type Card, isLive, liveReleases, type NpmRelease, type NpmState, README, tarballOf } from './state.js';
 
