@@ -10,13 +10,11 @@ import { UserDirectory } from './auth/user-directory.js';
 import type { UserState } from './auth/user-state.js';
 import { USERS_SPACE, userLogKey, userSchema } from './auth/users.js';
 import { operatorSecret } from './compose-secret.js';
-import type { OpenStorage } from './compose-storage.js';
+import { memoryDriver, type OpenStorage } from './compose-storage.js';
 import type { IAuthConfig, IRegistryConfig } from './config.js';
 import type { Runtime } from './lib/clock.js';
 import { Space } from './log/space.js';
-import { checked } from './storage/checked-driver.js';
 import type { StorageDriver } from './storage/driver.js';
-import { SynchronousMemoryDriver } from './storage/drivers/memory.js';
 import { PROTOCOLS } from './validate-config.js';
 
 export interface AuthParts {
@@ -70,7 +68,7 @@ export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
     };
   }
   const inMemory = config.auth?.tokenStore === 'memory';
-  const space = usersSpace(parts, inMemory ? memoryOf(runtime) : storage.driver);
+  const space = usersSpace(parts, inMemory ? await memoryDriver(runtime) : storage.driver);
   await space.open();
   const directory = new UserDirectory({ space, keys, runtime });
   const service = config.auth?.ociTokens?.service;
@@ -103,8 +101,6 @@ function publishersOf({ config, runtime }: AuthParts, manager: AuthManager): Tru
   const audience = config.publicUrl === undefined ? '' : `npm:${new URL(config.publicUrl).hostname}`;
   return new TrustedPublishers({ publishers: given.map((one) => ({ audience, ...one })), manager, clock: runtime.clock });
 }
-
-const memoryOf = (runtime: Runtime): StorageDriver => checked(new SynchronousMemoryDriver({ runtime }));
 
 const usersSpace = ({ runtime, maxStaleness, onFault }: AuthParts, driver: StorageDriver): Space<UserState> =>
   new Space<UserState>({

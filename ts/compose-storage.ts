@@ -5,7 +5,6 @@ import type { Runtime } from './lib/clock.js';
 import { readWhole } from './storage/abilities.js';
 import { checked } from './storage/checked-driver.js';
 import type { StorageDriver } from './storage/driver.js';
-import { SynchronousMemoryDriver } from './storage/drivers/memory.js';
 import { FORMAT_KEY } from './storage/key.js';
 import { ensureCapable } from './storage/probe.js';
 import { isDriver } from './validate-storage.js';
@@ -24,10 +23,16 @@ export interface OpenStorage {
   readonly full: boolean;
 }
 
-/** Makes the driver, without a call to the store. The file system and the S3 client are loaded only where they are needed: some hosts lack the first. */
+/** A store that dies with the process. */
+export async function memoryDriver(runtime: Runtime): Promise<StorageDriver> {
+  const { SynchronousMemoryDriver } = await import('./storage/drivers/memory.js');
+  return checked(new SynchronousMemoryDriver({ runtime }));
+}
+
+/** Makes the driver, without a call to the store. Each is loaded only where it is needed: some hosts lack a file system. */
 export async function makeDriver(storage: IRegistryConfig['storage'], runtime: Runtime): Promise<StorageDriver> {
   if (isDriver(storage)) return checked(storage);
-  if (storage.driver === 'memory') return checked(new SynchronousMemoryDriver({ runtime }));
+  if (storage.driver === 'memory') return memoryDriver(runtime);
   if (storage.driver === 'filesystem') {
     const { openFolder } = await import('./compose-folder.js');
     return checked(openFolder(storage.root, runtime));

@@ -5,6 +5,8 @@ import { expect, it } from 'vitest';
 
 const TS = fileURLToPath(new URL('../../ts', import.meta.url));
 const STATIC = /^(?:import|export) (?!type\b)[^;]*?from '(\.[^']+)\.js';$/gm;
+/** Code of others, which is many files: Node's own aside. */
+const OUTSIDE = /^(?:import|export) (?!type\b)[^;]*?from '((?!\.|node:)[^']+)';$/gm;
 
 /** What is loaded with these modules, whether or not anybody asks for it. */
 function loadedWith(entries: readonly string[]): ReadonlySet<string> {
@@ -19,6 +21,10 @@ it('a server that starts loads what its first answers need, and not what changes
   expect(loaded).toContain('protocols/npm/read.ts');
   expect(loaded).toContain('protocols/oci/read.ts');
   const needless =
-    /^(formats\/(tar|gzip|base64|json-stream)|protocols\/npm\/(publish|documents-put|search|organisations|profile)|protocols\/oci\/(publish|uploads|tokens|referrers|catalog|collect-garbage)|packages\/(verify|collect-garbage|upload-session|search)|storage\/drivers\/s3|server\/(commands|house-keeping))/;
+    /^(formats\/(tar|gzip|base64|json-stream)|protocols\/npm\/(publish|documents-put|search|organisations|profile)|protocols\/oci\/(publish|uploads|tokens|referrers|catalog|collect-garbage)|packages\/(verify|collect-garbage|upload-session|search)|storage\/(drivers\/(s3|memory)|probe-(folder|contract|s3))|server\/(commands|house|house-keeping|help|management)\.)/;
   expect([...loaded].filter((file) => needless.test(file))).toEqual([]);
+  const outside = [...loaded].flatMap((file) =>
+    [...readFileSync(join(TS, file), 'utf8').matchAll(OUTSIDE)].map(([, name = '']) => name),
+  );
+  expect(outside.filter((name) => !name.startsWith('semver/'))).toEqual([]);
 });

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemRuntime } from '../../ts/lib/clock.js';
-import { FilesystemDriver } from '../../ts/storage/drivers/filesystem.js';
+import { FilesystemDriver, folderIdentity } from '../../ts/storage/drivers/filesystem.js';
 import { ensureCapable } from '../../ts/storage/probe.js';
-import { folderIdentity, networkFileSystem, probeFolder } from '../../ts/storage/probe-folder.js';
+import { networkFileSystem, probeFolder } from '../../ts/storage/probe-folder.js';
 
 const runtime = systemRuntime;
 const system = vi.hoisted(() => ({

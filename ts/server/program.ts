@@ -5,7 +5,6 @@ import { keepAliveDuring } from '../lib/keep-alive.js';
 import { nearest } from '../lib/nearest.js';
 import { PROTOCOL_TABLE } from '../protocols/index.js';
 import type { CommandFlags } from './command.js';
-import { serveUsage, usage } from './help.js';
 import { OPTION_ROWS } from './option-rows.js';
 import { readOptions, type ServerOptions } from './options.js';
 import { sentence } from './sentence.js';
@@ -51,6 +50,8 @@ function optionsOf(values: CommandFlags): ServerOptions {
   return readOptions({ flags, env: process.env, protocols: [...PROTOCOL_TABLE.keys()] });
 }
 
+const showUsage = async (): Promise<void> => text((await import('./help.js')).usage());
+
 function version(): string {
   return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 }
@@ -58,7 +59,7 @@ function version(): string {
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === '--version') text(`${version()}\n`);
-  else if (name === undefined || name === '--help' || name === 'help') text(usage());
+  else if (name === undefined || name === '--help' || name === 'help') await showUsage();
   else if (name === 'serve') return serveCommand(rest);
   else return otherCommand(args);
   return name === undefined ? 2 : 0;
@@ -67,7 +68,7 @@ async function main(args: readonly string[]): Promise<number> {
 async function serveCommand(args: readonly string[]): Promise<number> {
   const { values, words } = flagsOf(args, SERVER_FLAGS);
   if (values['help'] === true) {
-    text(serveUsage());
+    text((await import('./help.js')).serveUsage());
     return 0;
   }
   if (words.length > 0) throw new ConfigError([{ path: 'arguments', message: `serve takes no ${JSON.stringify(words[0])}` }]);
@@ -97,7 +98,7 @@ async function otherCommand(args: readonly string[]): Promise<number> {
   const spec = { ...SERVER_FLAGS, json: { type: 'boolean' }, ...command.flags } as FlagSpec;
   const { values, words } = flagsOf(args.slice(command.words.length), spec);
   if (values['help'] === true) {
-    text(usage());
+    await showUsage();
     return 0;
   }
   const code = await runCommand(command, optionsOf(values), values, words);

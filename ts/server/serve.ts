@@ -5,7 +5,6 @@ import type { RawHandler, RawResponse } from '../http/context.js';
 import { type Clock, systemRuntime } from '../lib/clock.js';
 import { type OpenRegistry, SmartRegistry } from '../smart-registry.js';
 import { StorageError } from '../storage/storage-error.js';
-import { House } from './house.js';
 import { Log, type RequestRecord } from './log.js';
 import { Metrics, type MetricsSnapshot, prometheusText } from './metrics.js';
 import { opening } from './opening.js';
@@ -59,7 +58,7 @@ export async function serve(options: ServerOptions, hooks: ServeHooks = {}): Pro
   const open = async (): Promise<void> => {
     await registry.init();
     if (!hooks.opensFirst) expectRoom(registry.parts);
-    running.open(hooks.allMetrics ?? (async (own) => [own]));
+    await running.open(hooks.allMetrics ?? (async (own) => [own]));
   };
   try {
     if (hooks.opensFirst) await open();
@@ -119,8 +118,9 @@ class Running implements RunningServer {
     });
   }
 
-  /** From here on requests are answered; before, all but "are you there" are told to come again. */
-  open(all: NonNullable<ServeHooks['allMetrics']>): void {
+  /** From here on the house answers too; before, the registry alone, and of the house only "are you there". */
+  async open(all: NonNullable<ServeHooks['allMetrics']>): Promise<void> {
+    const { House } = await import('./house.js');
     this.front = new House({
       registry: this.registry.parts,
       rest: this.registry,

@@ -1,4 +1,3 @@
-import { statfsSync } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, realpath, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Runtime } from '../lib/clock.js';
@@ -26,15 +25,6 @@ const NETWORK_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x786f4256, 'VirtualBox shared folders'],
 ]);
 const LINK_UNSUPPORTED = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV', 'EINVAL']);
-
-/** Names a folder for remembered results: a copy of the folder on another file system is another store. */
-export function folderIdentity(root: string): string {
-  try {
-    return `folder ${root} on ${statfsSync(root).type}`;
-  } catch {
-    return `folder ${root}`;
-  }
-}
 
 /**
  * What a folder's file system can promise: `link()` that exactly one of many wins, directories that can be synced, listings that are up to date.

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, statfsSync } from 'node:fs';
 import { stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Runtime, systemRuntime } from '../../lib/clock.js';
@@ -21,7 +21,6 @@ import type {
   WriteOptions,
 } from '../driver.js';
 import type { ProbedDriver, ProbeFinding } from '../probe-driver.js';
-import { folderIdentity, probeFolder } from '../probe-folder.js';
 import { composeFiles } from './filesystem-compose.js';
 import { codeOf, isAbsent, toStorageError } from './filesystem-errors.js';
 import { Folders, parentOf, TEMPORARY_MARK } from './filesystem-folders.js';
@@ -40,6 +39,15 @@ export interface FilesystemDriverOptions {
 }
 
 const UNLINKS_AT_ONCE = 16;
+
+/** Names a folder for remembered results: a copy of the folder on another file system is another store. */
+export function folderIdentity(root: string): string {
+  try {
+    return `folder ${root} on ${statfsSync(root).type}`;
+  } catch {
+    return `folder ${root}`;
+  }
+}
 
 /**
  * Keys are paths below one folder. Any number of processes may use the folder at once: nothing is locked, what decides is `link` (create-only) and
@@ -68,8 +76,8 @@ export class FilesystemDriver implements CopyingDriver, ComposingDriver, Prepari
     return folderIdentity(this.root);
   }
 
-  probe(): Promise<readonly ProbeFinding[]> {
-    return probeFolder(this.root, this.runtime);
+  async probe(): Promise<readonly ProbeFinding[]> {
+    return (await import('../probe-folder.js')).probeFolder(this.root, this.runtime);
   }
 
   async stat(key: string, _options?: CallOptions): Promise<ObjectInfo | undefined> {
