@@ -129,6 +129,7 @@ export class ToySource implements PackageSource<Ruled> {
       upload: () => Promise.reject(new Error('not in the toy')),
       discard: async () => undefined,
       here: async (file) => file,
+      isForAll: async () => true,
       commit: () => Promise.reject(new Error('not in the toy')),
       content: () => {
         throw new Error('not in the toy');

@@ -188,9 +188,11 @@ export function openToAll(entry: Entry, packages: readonly Handle[], callerWitho
 }
 
 async function readableBy(anonymous: Asker, source: Entry['source'], packages: readonly Handle[]): Promise<boolean> {
-  for (const { name, snapshot } of packages) {
+  for (const handle of packages) {
+    const { name, snapshot } = handle;
     const granted = await grantedOf(anonymous, name, ['read']);
     if (!(await permitted({ caller: anonymous, source }, name, granted, ['read'], ruleOf(snapshot)))) return false;
+    if (!(await handle.isForAll())) return false;
   }
   return true;
 }

@@ -2,7 +2,16 @@ import { concat, text, utf8 } from '../lib/bytes.js';
 import type { Digests } from '../lib/digest.js';
 import { LayeredMap } from '../lib/layered-map.js';
 import type { Confirmation } from './package-handle.js';
-import type { FileRecord, ManifestBytes, PackageState, Release, ReleaseStatus, RetiredFile, Shown, ShownFile } from './state.js';
+import type {
+  FileRecord,
+  ManifestBytes,
+  PackageState,
+  Release,
+  ReleaseStatus,
+  RetiredFile,
+  ShownFile,
+  ShownFiles,
+} from './state.js';
 
 /*
  * A folded package as bytes: the header's length (4 bytes, big-endian), the header (one JSON document), then all inline manifests, one behind the other.
@@ -36,7 +45,7 @@ interface Header {
   readonly owners: readonly string[];
   readonly visibility: 'public' | 'restricted';
   readonly confirmation?: Confirmation;
-  readonly shown?: ShownRow;
+  readonly shown?: readonly ShownRow[];
   readonly createdAt: number;
   readonly modifiedAt: number;
   readonly weight: number;
@@ -57,7 +66,7 @@ export function encodeState(state: PackageState<unknown, unknown, unknown>): Uin
     owners,
     visibility,
     ...(confirmation && { confirmation }),
-    ...(shown && { shown: [shown.upstream, [...shown.files].map(([file, { digests, at }]) => [file, digests, at])] }),
+    ...(shown && { shown: [...shown].map(shownRow) }),
     createdAt,
     modifiedAt,
     weight,
@@ -116,17 +125,22 @@ export function decodeState<P, M, F>(bytes: Uint8Array): PackageState<P, M, F> {
     owners,
     visibility,
     ...(confirmation && { confirmation }),
-    ...(shown && { shown: shownFrom(shown) }),
+    ...(shown && { shown: new Map(shown.map(shownFrom)) }),
     createdAt,
     modifiedAt,
     weight,
   };
 }
 
-const shownFrom = ([upstream, files]: ShownRow): Shown => ({
+const shownRow = ([upstream, files]: readonly [string, ShownFiles]): ShownRow => [
   upstream,
-  files: LayeredMap.of(files.map(([name, digests, at]) => [name, { digests, at }] as const)),
-});
+  [...files].map(([file, { digests, at }]) => [file, digests, at]),
+];
+
+const shownFrom = ([upstream, files]: ShownRow): readonly [string, ShownFiles] => [
+  upstream,
+  LayeredMap.of(files.map(([name, digests, at]) => [name, { digests, at }] as const)),
+];
 
 function releaseFrom<M, F>(row: ReleaseRow, actors: readonly string[], take: (size: number) => Uint8Array): Release<M, F> {
   const [version, publishedAt, by, status, reason, manifest, files, retired] = row;

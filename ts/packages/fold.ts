@@ -22,7 +22,7 @@ export interface PackageCodec<P, M, F> {
 }
 
 /** Of the fold below; part of every checkpoint's revision. */
-const REVISION = 2;
+const REVISION = 3;
 
 /** JSON bytes that a summary may have. */
 const SUMMARY_MAX = 8 * 1024;

@@ -127,6 +127,10 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
     }
   }
 
+  isForAll(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
   here(file: StoredFile): Promise<StoredFile> {
     return Promise.resolve(file);
   }

@@ -93,6 +93,8 @@ export interface PackageHandle<S extends Ruled> {
   discard(objects: readonly UploadedObject[]): Promise<void>;
   /** Commits, owners and visibility checked again against each state met. */
   commit<R>(action: Action, decide: Decide<S, R>, options?: PackageCommitOptions): Promise<Committed<S, R>>;
+  /** False where the package is another one, or none, for callers without credentials, whatever its rule says. */
+  isForAll(): Promise<boolean>;
   /** The file as it is stored here, for `content`: one that an upstream has is fetched now, and looked at, if it was not before. */
   here(file: StoredFile): Promise<StoredFile>;
   /** Milliseconds since an upstream, which fails now, has last said what the snapshot says. Absent: the snapshot is as fresh as it is promised to be. */

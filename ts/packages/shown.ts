@@ -2,28 +2,24 @@ import { LayeredMap } from '../lib/layered-map.js';
 import type { Change } from '../log/schema.js';
 import { shownField, textField } from './changes.js';
 import { layered } from './releases.js';
-import type { FileRecord, PackageState, Release, Shown, ShownFile } from './state.js';
+import type { FileRecord, PackageState, Release, ShownFile, ShownFiles } from './state.js';
 
 /** Rough bytes in memory of what is known of one file. */
 const SHOWN_WEIGHT = 480;
 
-/**
- * Facts that an upstream has shown: what was shown of a file before stays, a digest of another kind may join it. A name that another upstream has now begins
- * anew.
- */
+/** Facts that an upstream has shown: what it showed of a file before stays, a digest of another kind may join it. */
 export function show<P, M, F>(state: PackageState<P, M, F>, change: Change): PackageState<P, M, F> {
   const upstream = textField(change, 'upstream');
-  const same = state.shown?.upstream === upstream ? state.shown : undefined;
-  const files: LayeredMap<string, ShownFile> = same ? layered(same.files) : LayeredMap.of();
+  const known = state.shown?.get(upstream);
+  const files: LayeredMap<string, ShownFile> = known ? layered(known) : LayeredMap.of();
   const fresh = shownField(change).flatMap(([name, digests]): (readonly [string, ShownFile])[] => {
     const first = files.get(name);
     const more = added(digests, first?.digests);
     return more ? [[name, { digests: { ...first?.digests, ...more }, at: first?.at ?? state.modifiedAt }]] : [];
   });
-  const before = state.shown?.files.size ?? 0;
   const all = files.withAll(fresh);
-  const weight = state.weight + (all.size - before) * SHOWN_WEIGHT;
-  return { ...state, shown: { upstream, files: all }, weight };
+  const weight = state.weight + (all.size - files.size) * SHOWN_WEIGHT;
+  return { ...state, shown: new Map([...(state.shown ?? []), [upstream, all]]), weight };
 }
 
 /** Published here, ever: the name is this registry's own, whatever an upstream has under it. */
@@ -53,7 +49,7 @@ export function unseen(
   upstream: string,
   { releases }: PackageState<unknown, unknown, unknown>,
 ): readonly (readonly [string, Digests])[] {
-  const files = shown?.upstream === upstream ? shown.files : undefined;
+  const files = shown?.get(upstream);
   const rows: (readonly [string, Digests])[] = [];
   for (const release of releases.values())
     for (const { name, digests } of release.files) {
@@ -64,7 +60,7 @@ export function unseen(
 }
 
 /** The package with the digests that were shown first, and with the time of that for releases which have none of their own. */
-export function pinned<P, M, F>(state: PackageState<P, M, F>, { files }: Shown): PackageState<P, M, F> {
+export function pinned<P, M, F>(state: PackageState<P, M, F>, files: ShownFiles): PackageState<P, M, F> {
   const releases = new Map<string, Release<M, F>>();
   for (const [version, release] of state.releases) {
     const first = Math.min(...release.files.map(({ name }) => files.get(name)?.at ?? Number.POSITIVE_INFINITY));

@@ -55,13 +55,11 @@ export interface ShownFile {
   readonly at: number;
 }
 
-/** Where a package comes from that is not published here, and what was seen of it: the first digests of a file stay its digests. */
-export interface Shown {
-  /** Id of the upstream that has the name. */
-  readonly upstream: string;
-  /** By file name. */
-  readonly files: ReadonlyMap<string, ShownFile>;
-}
+/** Files of one upstream's package, by name: the first digests of a file stay its digests. */
+export type ShownFiles = ReadonlyMap<string, ShownFile>;
+
+/** What was seen of a package that is not published here, by the id of the upstream: each has its own, and who asks may decide which of them is asked. */
+export type Shown = ReadonlyMap<string, ShownFiles>;
 
 /** A package of any protocol whose unit is a release with files. Immutable: changes make a new one (`fold.ts`). */
 export interface PackageState<P, M, F> extends Ruled {

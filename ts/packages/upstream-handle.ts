@@ -38,6 +38,10 @@ class UpstreamHandle extends Handle<AnyPackage> {
     return now?.snapshot ?? this.hosted;
   }
 
+  override isForAll(): Promise<boolean> {
+    return this.packages.isForAll(this.name, askerOf(this.caller));
+  }
+
   override here(file: StoredFile): Promise<StoredFile> {
     return this.packages.here(this.found, file, askerOf(this.caller));
   }

@@ -78,6 +78,19 @@ export class UpstreamPackages {
     return undefined;
   }
 
+  /** Whether anonymous callers are sent to the same upstreams for this name. */
+  async isForAll(name: string, { userId }: UpstreamAsker): Promise<boolean> {
+    if (userId === undefined) return true;
+    const idsFor = async (user: string | undefined): Promise<string> =>
+      (await this.parts.upstreams.chosen(name, user)).map(({ id }) => id).join();
+    try {
+      return (await idsFor(userId)) === (await idsFor(undefined));
+    } catch {
+      // the operator has been told; who has an answer keeps it
+      return false;
+    }
+  }
+
   /** A file of it, stored here: fetched now if it was not. What arrives is looked at before anybody gets it. Throws `not_found`, and `UpstreamFailure`s. */
   async here({ upstream, ask, snapshot }: UpstreamPackage, file: StoredFile, who: Waiting): Promise<StoredFile> {
     const { copies, format } = this.parts;
@@ -103,7 +116,7 @@ export class UpstreamPackages {
     const { upstreams, isOurs } = this.parts;
     const chosen = await upstreams.chosen(name, userId);
     if (chosen.length === 0 || (await isOurs(name))) return [];
-    const before = chosen.filter(({ id }) => id === hosted.state.shown?.upstream);
+    const before = chosen.filter(({ id }) => hosted.state.shown?.has(id));
     return before.length > 0 ? before : chosen;
   }
 
@@ -123,7 +136,7 @@ export class UpstreamPackages {
     const known = this.merged.get(value);
     if (known && known.head === hosted.head) return known.snapshot;
     const { head, position, at, floor, key, state } = await this.recorded(hosted, name, upstream, value);
-    const shown = state.shown?.upstream === upstream ? state.shown : undefined;
+    const shown = state.shown?.get(upstream);
     const snapshot: Snapshot<AnyPackage> = {
       identity: name,
       named: true,
@@ -164,9 +177,9 @@ export class UpstreamPackages {
   }
 
   private tell({ shown }: AnyPackage, upstream: string, value: AnyPackage): void {
-    if (shown?.upstream !== upstream) return;
+    const first = shown?.get(upstream);
     const changed = [...value.releases.values()].flatMap(({ files }) =>
-      files.filter((file) => differs(file, shown.files.get(file.name)?.digests)),
+      files.filter((file) => differs(file, first?.get(file.name)?.digests)),
     );
     for (const { name } of changed.slice(0, 16)) {
       const error = new Error(`${upstream} shows other bytes of ${name} than at first; those of the first time stay`);
