@@ -4,7 +4,7 @@ import { type Finished, run, worked } from './processes.js';
 import { type ClientName, clientProgram, lacks, required } from './programs.js';
 import { Sandbox } from './sandbox.js';
 import { requestsDuring } from './scenario/rig.js';
-import { ONE_PROCESS, type Site } from './setups.js';
+import { ONE_PROCESS, type Site, through } from './setups.js';
 
 /** What sets one client of the family apart from the others. */
 export interface FamilyClient {
@@ -56,7 +56,15 @@ class Machine {
   }
 }
 
-/** Publish (where the client can), install from an empty cache, install from a warm one. */
+/** What `@team/top` and what it depends on say of themselves. */
+async function loaded({ sandbox }: Machine, folder: string): Promise<unknown> {
+  const from = join(folder, 'node_modules/@team/top/package.json');
+  const script = `const from = require('module').createRequire(require('fs').realpathSync(${JSON.stringify(from)}));
+    process.stdout.write(JSON.stringify([from('./index.js'), from('leaf')]));`;
+  return JSON.parse(worked(await run(process.execPath, ['-e', script], { cwd: folder, env: sandbox.env() })).out);
+}
+
+/** Publish (where the client can), install from an empty cache, install from a warm one, install through another registry. */
 export function familyClient(client: FamilyClient): void {
   const { program, warm } = client;
   describe.skipIf(lacks(program, clientProgram(program)))(`npm 33: ${program}`, { timeout: 120_000 }, () => {
@@ -89,11 +97,7 @@ export function familyClient(client: FamilyClient): void {
       const by = machine(user);
       const asked = await requestsDuring(site, async () => {
         const folder = await by.install({ '@team/top': '^1.0.0' });
-        const from = join(folder, 'node_modules/@team/top/package.json');
-        const script = `const from = require('module').createRequire(require('fs').realpathSync(${JSON.stringify(from)}));
-          process.stdout.write(JSON.stringify([from('./index.js'), from('leaf')]));`;
-        const loaded = worked(await run(process.execPath, ['-e', script], { cwd: folder, env: by.sandbox.env() }));
-        expect(JSON.parse(loaded.out)).toEqual(['@team/top@1.2.3', 'leaf@1.0.0']);
+        expect(await loaded(by, folder)).toEqual(['@team/top@1.2.3', 'leaf@1.0.0']);
       });
       const tarballs = asked.filter(({ path }) => path.endsWith('.tgz'));
       expect(tarballs.map(({ status }) => status)).toEqual([200, 200]);
@@ -111,6 +115,29 @@ export function familyClient(client: FamilyClient): void {
 
     it.skipIf(client.whoami === undefined)('knows who it is', async () => {
       expect(worked(await machine(user).run(client.whoami ?? [])).out).toContain('admin');
+    });
+
+    it('npm 38: installs through a registry that has nothing of its own, when the other one is gone, too', async () => {
+      // documents are asked for each time
+      const other = await through(site, { cache: { ttlSeconds: 0 } });
+      const machines: Sandbox[] = [];
+      const install = async (): Promise<void> => {
+        const by = new Machine(other, client);
+        machines.push(by.sandbox);
+        expect(await loaded(by, await by.install({ '@team/top': '^1.0.0' }))).toEqual(['@team/top@1.2.3', 'leaf@1.0.0']);
+      };
+      try {
+        const cold = await requestsDuring(site, install);
+        expect(cold.filter(({ path }) => path.endsWith('.tgz')).map(({ status }) => status)).toEqual([200, 200]);
+        const warm = (await requestsDuring(site, install)).filter(({ path }) => /top|leaf/.test(path));
+        expect(new Set(warm.map(({ status }) => status))).toEqual(new Set([304]));
+        await site.stop();
+        await install();
+        expect(other.requests().filter(({ status }) => status >= 500)).toEqual([]);
+      } finally {
+        for (const machine of machines) machine.remove();
+        await other.stop();
+      }
     });
   });
 }

@@ -70,6 +70,20 @@ function onFolder(title: string, more: readonly string[]): Setup {
 export const ONE_PROCESS: Setup = onFolder('one process on a folder', []);
 export const FOUR_WORKERS: Setup = onFolder('four workers on one folder', ['--workers', '4']);
 
+/** A registry of its own that serves what another one has, and may see there what its administrator may. */
+export async function through(site: Site, more: object = {}, args: readonly string[] = []): Promise<Site> {
+  const dir = mkdtempSync(join(tmpdir(), 'entrepot-through-'));
+  const upstream = { id: 'other', url: site.registry, auth: { type: 'bearer', token: site.adminToken } };
+  const config = join(dir, 'entrepot.config.json');
+  writeFileSync(config, JSON.stringify({ upstreams: { npm: { enabled: true, upstreams: [upstream], ...more } } }));
+  const { stop, ...other } = await ONE_PROCESS.start(['--config', config, ...args]);
+  const stopBoth = async (): Promise<void> => {
+    await stop();
+    rmSync(dir, { recursive: true, force: true });
+  };
+  return { ...other, stop: stopBoth };
+}
+
 const onBucket = (title: string, file: Readonly<Record<string, unknown>> = {}): Setup => ({
   title,
   start: async (more = []) => {
