@@ -9,11 +9,12 @@ import { Behind } from './behind.js';
 import { Cells } from './cells.js';
 import { Committer } from './committer.js';
 import { encodeStub } from './entry.js';
-import { type FeedState, fedItem, feedSchema, isThere } from './feed.js';
+import { type FeedState, fedItem, feedSchema } from './feed.js';
 import { emptySnapshot, eraseChange, floorChange, redacted } from './fold.js';
 import { Freshness } from './freshness.js';
 import { Log } from './log.js';
 import type { Mutant } from './mutant.js';
+import { NameSet } from './name-set.js';
 import { OwnMarkers } from './own-markers.js';
 import type {
   CommitOptions,
@@ -77,7 +78,7 @@ export class Space<S> implements LogSpace<S> {
   private readonly keys = new Map<string, string>();
   private opening: Promise<void> | undefined;
   private probes = 0;
-  private merged: { readonly stamp: string; readonly items: ReadonlyMap<string, FeedItem> } | undefined;
+  private readonly nameSet = new NameSet();
 
   constructor(options: SpaceOptions<S>) {
     this.id = options.id;
@@ -163,18 +164,8 @@ export class Space<S> implements LogSpace<S> {
     if (this.opening) await this.opened(options);
     const { marked } = await this.freshness.settleAll(options.signal);
     const fresh = await unlessAborted(this.itemsNow([...marked]), options.signal);
-    const { position, state } = this.feed.snapshot ?? (await this.feed.refresh());
-    const ahead = fresh.filter((item) => item !== undefined && item.to > (state.items.get(item.key)?.to ?? 0)) as FeedItem[];
-    const stamp = `${position}:${ahead.map(({ key, to }) => `${key}=${to}`).join()}`;
-    if (this.merged?.stamp !== stamp) {
-      const items = new Map<string, FeedItem>();
-      for (const item of [...state.items.values(), ...ahead]) {
-        if (isThere(item)) items.set(item.key, item);
-        else items.delete(item.key);
-      }
-      this.merged = { stamp, items };
-    }
-    return { position, items: this.merged.items };
+    const feed = this.feed.snapshot ?? (await this.feed.refresh());
+    return { position: feed.position, items: this.nameSet.of(feed, fresh) };
   }
 
   async *history(identity: string, options: HistoryOptions = {}): AsyncIterable<HistoryEntry> {
