@@ -4,7 +4,7 @@ import { type Finished, run } from './processes.js';
 import { onPath, required } from './programs.js';
 import type { Sandbox } from './sandbox.js';
 
-/** Plays a person at a terminal: the text is an `expect` script in which `$argv` is the command. */
+/** Plays a person at a terminal: the text is an `expect` script in which `$argv` is the command. What it waits for in vain for a minute ends it with 98. */
 export async function atTerminal(
   machine: Sandbox,
   script: readonly string[],
@@ -13,7 +13,15 @@ export async function atTerminal(
 ): Promise<(...args: readonly string[]) => Promise<Finished>> {
   machine.write(
     'terminal.exp',
-    ['set timeout 60', 'spawn -noecho {*}$argv', ...script, 'expect eof', 'exit [lindex [wait] 3]', ''].join('\n'),
+    [
+      'set timeout 60',
+      'spawn -noecho {*}$argv',
+      'expect_after timeout { exit 98 }',
+      ...script,
+      'expect eof',
+      'exit [lindex [wait] 3]',
+      '',
+    ].join('\n'),
   );
   const expect = required('expect', onPath('expect'));
   return (...args) =>
