@@ -46,6 +46,8 @@ export class Repository<S extends Ruled> implements PackageSource<S> {
   readonly resourceType: string;
   readonly anonymousRead: boolean;
   readonly space: LogSpace<S>;
+  /** The same, without what upstreams have: for those who look after what is here. */
+  readonly ours: PackageSource<S>;
   private readonly parts: RepositoryParts<S>;
   private listed: { readonly from: unknown; readonly items: readonly ListedPackage[] } | undefined;
 
@@ -57,6 +59,13 @@ export class Repository<S extends Ruled> implements PackageSource<S> {
     this.anonymousRead = options.anonymousRead;
     this.space = options.space;
     this.parts = { ...options, exists: (snapshot) => this.exists(snapshot) };
+    this.ours = {
+      name: this.name,
+      protocol: this.protocol,
+      anonymousRead: this.anonymousRead,
+      open: (name, caller, purpose) => this.openOurs(name, caller, purpose),
+      list: (signal) => this.list(signal),
+    };
   }
 
   /** False for a package that was never published, or was deleted whole. */
@@ -64,13 +73,21 @@ export class Repository<S extends Ruled> implements PackageSource<S> {
     return snapshot.position > 0 && this.parts.schema.summarise(snapshot.state) !== undefined;
   }
 
-  async open(name: string, caller: Caller, purpose: 'read' | 'change'): Promise<PackageHandle<S>> {
+  open(name: string, caller: Caller, purpose: 'read' | 'change'): Promise<PackageHandle<S>> {
+    const { elsewhere } = this.parts;
+    return elsewhere && purpose === 'read' ? this.openAny(name, caller, elsewhere) : this.openOurs(name, caller, purpose);
+  }
+
+  private async openAny(name: string, caller: Caller, elsewhere: Elsewhere<S>): Promise<PackageHandle<S>> {
+    const handle = await this.openOurs(name, caller, 'read');
+    return (await elsewhere.open(this.parts, name, caller, handle.snapshot)) ?? handle;
+  }
+
+  private async openOurs(name: string, caller: Caller, purpose: 'read' | 'change'): Promise<PackageHandle<S>> {
     const { space } = this;
     // The caller is handed on whole: its signal is made when somebody asks, and nobody does who finds the state in memory.
     const snapshot = await (purpose === 'read' ? space.read(name, caller) : space.readForWrite(name, caller));
-    const { elsewhere } = this.parts;
-    const other = purpose === 'read' && elsewhere ? await elsewhere.open(this.parts, name, caller, snapshot) : undefined;
-    return other ?? new Handle(this.parts, name, caller, snapshot, purpose);
+    return new Handle(this.parts, name, caller, snapshot, purpose);
   }
 
   async list(signal: AbortSignal): Promise<{ readonly position: number; readonly items: readonly ListedPackage[] }> {

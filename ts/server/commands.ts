@@ -93,7 +93,7 @@ async function openPackage(
   purpose: 'read' | 'change',
 ): Promise<PackageLifeCycle> {
   const { repository: packages, protocol } = repositoryNamed(registry, repository);
-  const handle = await packages.open(protocol.lifeCycle.identity(name), operator(), purpose);
+  const handle = await packages.ours.open(protocol.lifeCycle.identity(name), operator(), purpose);
   return new PackageLifeCycle(handle, protocol.lifeCycle);
 }
 

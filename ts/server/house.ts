@@ -37,7 +37,7 @@ export class House implements RawHandler {
     this.managed = new Mounts(
       registry.repositories.map((repository) => ({
         basePath: `${API}/${repository.plan.name}`,
-        target: { ...base, instance: managementOf(repository, registry.auth.accounts), source: repository.repository },
+        target: { ...base, instance: managementOf(repository, registry.auth.accounts), source: repository.repository.ours },
       })),
     );
   }

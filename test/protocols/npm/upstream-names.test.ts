@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { collectAll, verifyAll } from '../../../ts/server/house-keeping.js';
+import { houseOver } from '../../server/house-over.js';
 import { integrityOf } from '../../upstream/mock-registry.js';
 import { publishBody } from './rig.js';
 import { copies, jsonOf, type Proxying, type ProxyingOptions, proxying } from './upstream-house.js';
@@ -215,6 +216,16 @@ describe('npm 38: packages of an upstream are not ours', () => {
     const { repositories } = npm.house.registry.parts;
     const { items } = await (repositories[0]?.repository.list(new AbortController().signal) ?? { items: [] });
     expect(items).toEqual([]);
+    npm.upstream.asked();
+    const manage = houseOver(npm.house.registry, npm.token);
+    const administer = houseOver(npm.house.registry, (await npm.house.user('root', true)).token);
+    for (const name of ['a', 'a-secret'])
+      for (const path of ['', '/history'])
+        expect((await manage('GET', `/-/api/v1/repositories/npm/packages/${name}${path}`)).status).toBe(404);
+    expect((await administer('GET', '/-/api/v1/repositories/npm/packages/a')).status).toBe(404);
+    expect((await administer('GET', '/-/api/v1/repositories/npm/packages/a/history')).status).toBe(200);
+    expect((await administer('DELETE', '/-/api/v1/repositories/npm/packages/a')).status).toBe(404);
+    expect(npm.upstream.asked()).toEqual([]);
     const texts: string[] = [];
     for (const key of (await npm.house.keys()).filter((one) => one.startsWith('log/npm/'))) {
       const body = (await npm.house.driver.read(key))?.body;
