@@ -8,6 +8,8 @@ export interface Use {
   readonly path: string;
   readonly about: 'package' | 'registry';
   readonly body?: (name: string, rev: string) => unknown;
+  /** A GET without a HEAD: what it answers is handed out once. */
+  readonly once?: true;
   /** Statuses of an answer to somebody who may. */
   readonly ok: readonly number[];
 }
@@ -39,11 +41,11 @@ export const USES: readonly Use[] = [
   send('login-web', 'POST', '/-/v1/login', () => ({}), [200, 404]),
   get('login-page', '/-/v1/login/junk', [404]),
   send('login-confirm', 'POST', '/-/v1/login/junk', () => ({}), [400, 404]),
-  get('login-done', '/-/v1/done/junk', [404]),
+  { ...get('login-done', '/-/v1/done/junk', [404]), once: true },
   get('confirm-page', '/-/v1/confirm/junk', [404]),
   send('confirm', 'POST', '/-/v1/confirm/junk', () => ({ code: '000000' }), [404]),
   send('oidc-exchange', 'POST', '/-/npm/v1/oidc/token/exchange/package/@acme%2fpublic', undefined, [404]),
-  get('confirm-done', '/-/v1/confirmed/junk', [404]),
+  { ...get('confirm-done', '/-/v1/confirmed/junk', [404]), once: true },
   get('whoami', '/-/whoami'),
   get('user', '/-/user/org.couchdb.user:owner', [200, 404]),
   get('profile', '/-/npm/v1/user'),
@@ -162,7 +164,9 @@ export const FORMS = [
 export const formsOf = (
   use: Use,
 ): readonly { readonly title: string; readonly method: string; readonly headers: Readonly<Record<string, string>> }[] =>
-  use.method === 'GET' ? FORMS : [{ title: use.method, method: use.method, headers: {} }];
+  use.method === 'GET'
+    ? FORMS.filter(({ method }) => method === 'GET' || !use.once)
+    : [{ title: use.method, method: use.method, headers: {} }];
 
 /** Routes that nothing here uses, and uses of routes that are not there. */
 export const strangers = (routes: readonly Route[]): readonly string[] => {

@@ -119,6 +119,8 @@ interface RouteFacts<P extends string, T extends Params<P>, B, S extends Ruled> 
   /** Stable name, used in logs, metrics, docs and tests: `packument`, `blob-upload-start`. */
   readonly id: string;
   readonly method: Method;
+  /** A GET that hands out something once: HEAD, which would use it up and show nothing, is not offered. */
+  readonly once?: true;
   /** Also answers at the root of the host, whatever the mount (npm's OIDC exchange, OCI's `/v2/`). */
   readonly root?: boolean;
   readonly path: P;
@@ -135,6 +137,7 @@ export type RouteDefinition<P extends string, T extends Params<P>, B, S extends 
 export interface Route {
   readonly id: string;
   readonly method: Method;
+  readonly once: boolean;
   readonly path: string;
   readonly root: boolean;
   readonly regexp: RegExp;
@@ -170,6 +173,7 @@ export const routesOf =
     return {
       id: def.id,
       method: def.method,
+      once: def.once ?? false,
       path: def.path,
       root: def.root ?? false,
       regexp: new RegExp(`^${source.join('')}$`),

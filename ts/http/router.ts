@@ -55,28 +55,28 @@ function canonicalised(path: string): string {
   return canonical;
 }
 
-/** First match wins, in table order; HEAD is GET. A path that only other methods know yields those, for `Allow`. */
+/** First match wins, in table order; HEAD is GET, but for what is handed out once. A path that only other methods know yields those, for `Allow`. */
 export function match(routes: readonly Route[], method: string, path: string): Match {
-  const wanted = method === 'HEAD' ? 'GET' : method;
   let known = matches.get(routes);
   if (!known) {
     known = new Recall();
     matches.set(routes, known);
   }
-  const asked = `${wanted} ${path}`;
-  return known.get(asked) ?? known.keep(asked, search(routes, wanted, path));
+  const asked = `${method} ${path}`;
+  return known.get(asked) ?? known.keep(asked, search(routes, method, path));
 }
 
-function search(routes: readonly Route[], wanted: string, path: string): Match {
+function search(routes: readonly Route[], method: string, path: string): Match {
+  const wanted = method === 'HEAD' ? 'GET' : method;
   const allow = new Set<string>();
   for (const route of routes) {
     // Most routes are told apart by how they begin.
     if (!path.startsWith(route.prefix) || (route.method !== wanted && allow.has(route.method))) continue;
     const hit = route.regexp.exec(path);
     if (!hit) continue;
-    if (route.method === wanted) return new Hit(route, hit.slice(1));
+    if (route.method === wanted && !(route.once && method === 'HEAD')) return new Hit(route, hit.slice(1));
     allow.add(route.method);
-    if (route.method === 'GET') allow.add('HEAD');
+    if (route.method === 'GET' && !route.once) allow.add('HEAD');
   }
   return { route: undefined, allow: [...allow] };
 }

@@ -71,6 +71,9 @@ describe('npm 16: login', () => {
     expect((await send('wrong')).status).toBe(403);
     expect((await npm.request('GET', done)).status).toBe(202);
     expect((await send('correct horse')).status).toBe(200);
+    // H8: it would take the token and show nothing.
+    const head = await npm.request('HEAD', done);
+    expect([head.status, head.headers['allow']]).toEqual([405, 'GET']);
     const finished = await npm.request('GET', done);
     expect(finished.status).toBe(200);
     expect(await whoami(finished.json.token)).toBe('ann');

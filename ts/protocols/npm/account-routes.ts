@@ -82,6 +82,7 @@ export const accountRoutes = ({ accounts: on, profiles, oneTimePasswords, truste
   route({
     id: 'login-done',
     method: 'GET',
+    once: true,
     path: '/-/v1/done/{session}',
     params: { session: textParam },
     access: 'public',
@@ -135,6 +136,7 @@ export const accountRoutes = ({ accounts: on, profiles, oneTimePasswords, truste
   route({
     id: 'confirm-done',
     method: 'GET',
+    once: true,
     path: '/-/v1/confirmed/{session}',
     params: { session: textParam },
     access: 'public',
