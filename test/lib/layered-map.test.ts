@@ -17,6 +17,8 @@ const start = fc
   .tuple(fc.array(fc.tuple(key, fc.nat())), fc.boolean())
   .map(([some, large]) => (large ? [...some, ...others] : some) as readonly (readonly [string, number])[]);
 
+const digitsOf = (value: number): ReadonlySet<string> => new Set(String(value));
+
 describe('LayeredMap', () => {
   it('is a Map after any changes: same content, same order, same size', () => {
     fc.assert(
@@ -34,6 +36,7 @@ describe('LayeredMap', () => {
           expect(layered.size).toBe(plain.size);
           // what was sorted is merged from here on
           if (plain.size % 2 === 0) layered.keysBehind(undefined, 1);
+          if (plain.size % 16 === 0) layered.names(digitsOf, '7');
         }
         expect([...layered]).toEqual([...plain]);
         expect([...layered.keys()]).toEqual([...plain.keys()]);
@@ -44,10 +47,32 @@ describe('LayeredMap', () => {
         }
         const sorted = [...plain.keys()].sort();
         expect(layered.keysBehind(undefined, sorted.length + 1)).toEqual(sorted);
+        for (const name of ['0', '7']) {
+          const naming = [...plain].flatMap(([k, v]) => (digitsOf(v).has(name) ? [k] : []));
+          expect([...layered.keysNaming(digitsOf, name)].sort()).toEqual(naming.sort());
+          expect(layered.names(digitsOf, name)).toBe(naming.length > 0);
+        }
         expect(layered.keysBehind('55', 7)).toEqual(sorted.filter((one) => one > '55').slice(0, 7));
       }),
       { numRuns: 50, endOnFailure: true },
     );
+  });
+
+  it('who names what is sorted out once for a base, whatever is changed and asked behind that', () => {
+    let looked = 0;
+    const naming = (value: number): readonly string[] => {
+      looked += 1;
+      return [String(value % 10)];
+    };
+    let map = LayeredMap.of(others);
+    expect([...map.keysNaming(naming, '3')]).toHaveLength(100);
+    expect(looked).toBe(1_000);
+    for (let n = 0; n < 50; n++) {
+      map = map.with(`other ${n}`, 3);
+      expect(map.names(naming, '4')).toBe(true);
+    }
+    expect([...map.keysNaming(naming, '3')]).toHaveLength(145);
+    expect(looked).toBeLessThan(1_100);
   });
 
   it('leaves the map that it was made from as it was', () => {

@@ -21,6 +21,37 @@ type Places = [inBase: number, inMiddle: number, inTop: number];
 /** Sorted keys of layers, which never change. */
 const sortings = new WeakMap<object, Sorted>();
 
+/** What a value names: others look for keys by it. The same function finds what it has once sorted out. */
+export type Naming<V> = (value: V) => Iterable<string>;
+
+type Named<K> = ReadonlyMap<string, K | readonly K[]>;
+
+/** By layer, which never changes, and by what is asked: who names what. */
+const namings = new WeakMap<object, Map<unknown, Named<unknown>>>();
+
+function namedIn<K, V>(layer: object, entries: Iterable<readonly [K, V]>, naming: Naming<V>): Named<K> {
+  const known = namings.get(layer) ?? new Map<unknown, Named<unknown>>();
+  namings.set(layer, known);
+  const before = known.get(naming) as Named<K> | undefined;
+  if (before) return before;
+  const named = new Map<string, K | K[]>();
+  for (const [key, value] of entries)
+    for (const name of naming(value)) {
+      const others = named.get(name);
+      // nearly always one: an array for each of a hundred thousand would be megabytes
+      if (others === undefined) named.set(name, key);
+      else if (Array.isArray(others)) others.push(key);
+      else named.set(name, [others, key]);
+    }
+  known.set(naming, named);
+  return named;
+}
+
+function* present<K, V>(changes: Changes<K, V>): Generator<[K, V], undefined, unknown> {
+  for (const [key, { value }] of changes) if (value !== GONE) yield [key, value];
+  return undefined;
+}
+
 const lesser = (one: string | undefined, other: string | undefined): string | undefined =>
   one === undefined || (other !== undefined && other < one) ? other : one;
 
@@ -167,6 +198,23 @@ export class LayeredMap<K, V> implements ReadonlyMap<K, V> {
     return found;
   }
 
+  /**
+   * Keys whose values name this. What was sorted out for the base stays so under all changes: the first question takes the time of looking at all values, others
+   * that of looking at what was changed lately.
+   */
+  *keysNaming(naming: Naming<V>, name: string): Generator<K, undefined, unknown> {
+    const { base, middle, top } = this;
+    for (const key of listed(namedIn(base, base, naming).get(name))) if (this.changed(key) === undefined) yield key;
+    for (const key of listed(namedIn(middle, present(middle), naming).get(name))) if (!top.has(key)) yield key;
+    for (const [key, value] of present(top)) for (const one of naming(value)) if (one === name) yield key;
+    return undefined;
+  }
+
+  /** Some value names this. */
+  names(naming: Naming<V>, name: string): boolean {
+    return !this.keysNaming(naming, name).next().done;
+  }
+
   forEach(callback: (value: V, key: K, map: ReadonlyMap<K, V>) => void, thisArg?: unknown): void {
     for (const [key, value] of this.entries()) callback.call(thisArg, value, key, this);
   }
@@ -186,6 +234,9 @@ export class LayeredMap<K, V> implements ReadonlyMap<K, V> {
     return LayeredMap.over(base);
   }
 }
+
+const listed = <K>(keys: K | readonly K[] | undefined): readonly K[] =>
+  keys === undefined ? [] : Array.isArray(keys) ? keys : [keys as K];
 
 /** A copy of the base with a layer's changes: what is new, or came back, stands behind all others. */
 function withChanges<K, V>(base: ReadonlyMap<K, V>, middle: Changes<K, V>): Map<K, V> {

@@ -1,4 +1,5 @@
 import { unavailable } from '../errors/registry-error.js';
+import { nextTurn, Pace } from '../lib/turns.js';
 import { floorChange } from '../log/fold.js';
 import type { Mutant } from '../log/mutant.js';
 import type { Committed, Decide, Snapshot } from '../log/schema.js';
@@ -69,11 +70,16 @@ export async function collectGarbage<S>(options: GarbageOptions<S>): Promise<Gar
   return new Collection(options).run();
 }
 
-interface Candidates {
+interface Candidates<S> {
+  /** It names none of them. */
+  readonly state: S | undefined;
   readonly objects: ReadonlyMap<string, ListedObject>;
   /** Of the retired ones among them: whether their time is over. */
   readonly ripe: ReadonlyMap<string, boolean>;
 }
+
+/** Objects that a state names, of which so many are looked at in one turn of the event loop. */
+const LOOKED_AT = 4_096;
 
 class Collection<S> {
   private readonly options: GarbageOptions<S>;
@@ -153,13 +159,18 @@ class Collection<S> {
   }
 
   /** Old enough to go, and named by nothing: the age of an orphan is its own, that of a retired object is its retirement's. */
-  private async candidates(pkg: string, state: S | undefined, objects: readonly ListedObject[]): Promise<Candidates> {
+  private async candidates(pkg: string, state: S | undefined, objects: readonly ListedObject[]): Promise<Candidates<S>> {
     const { inventory, grace = DAY } = this.options;
     const left = new Map(objects.map((object) => [object.key, object]));
-    if (state !== undefined) for (const { key } of inventory.named(state)) left.delete(key);
+    const pace = new Pace(LOOKED_AT);
+    if (state !== undefined)
+      for (const { key } of inventory.named(state)) {
+        left.delete(key);
+        if (pace.due()) await nextTurn();
+      }
     const ripe = state === undefined ? NONE_RETIRED : await this.ripe(pkg, state, left);
     for (const [key, { modified }] of left) if (!(ripe.get(key) ?? this.now - modified >= grace)) left.delete(key);
-    return { objects: left, ripe };
+    return { state, objects: left, ripe };
   }
 
   /** For each of `keys` that is retired: whether its time is over. */
@@ -177,15 +188,15 @@ class Collection<S> {
   }
 
   /** What of the candidates goes in this state: a writer may have named one meanwhile, or named and deleted it. */
-  private condemned(state: S, { ripe, objects }: Candidates): readonly ListedObject[] {
+  private condemned(state: S, { state: before, ripe, objects }: Candidates<S>): readonly ListedObject[] {
     const left = new Map(objects);
-    for (const { key } of this.options.inventory.named(state)) left.delete(key);
+    if (state !== before) for (const { key } of this.options.inventory.named(state)) left.delete(key);
     for (const { key } of this.options.inventory.retired(state)) if (!ripe.get(key)) left.delete(key);
     return [...left.values()];
   }
 
   /** The floor stands just above the newest key that goes, never at "now": uploads that are under way stay valid. */
-  private async commitFloor(pkg: string, candidates: Candidates): Promise<readonly ListedObject[] | undefined> {
+  private async commitFloor(pkg: string, candidates: Candidates<S>): Promise<readonly ListedObject[] | undefined> {
     const { logs, mutants } = this.options;
     const committed = await logs.commit(pkg, ({ state, floor }) => {
       const result = this.condemned(state, candidates);

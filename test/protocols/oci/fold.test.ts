@@ -26,12 +26,12 @@ function stateOf(count: number, tagged: number): { state: OciState; apply(change
   return folded;
 }
 
-it('R1: that manifests without tag go costs one look through the tags, and not one for each', () => {
+it('R1: that manifests without tag go costs no look through the tags for each', () => {
   const folded = stateOf(400, 200);
   const looks = vi.spyOn(LayeredMap.prototype, Symbol.iterator);
   const values = vi.spyOn(LayeredMap.prototype, 'values');
   for (let n = 200; n < 400; n++) folded.apply({ type: 'unmanifest', digest: digestOf(n) });
-  expect(looks.mock.contexts.concat(values.mock.contexts).filter((map) => map === folded.state.tags)).toHaveLength(1);
+  expect(looks.mock.contexts.concat(values.mock.contexts).filter((map) => map === folded.state.tags)).toEqual([]);
   expect([folded.state.manifests.size, folded.state.tags.size]).toEqual([200, 200]);
 });
 

@@ -1,4 +1,5 @@
 import { unavailable } from '../../errors/registry-error.js';
+import { nextTurn, Pace } from '../../lib/turns.js';
 import type { Mutant } from '../../log/mutant.js';
 import type { NewChange, Snapshot } from '../../log/schema.js';
 import type { Space } from '../../log/space.js';
@@ -9,7 +10,7 @@ import { logSlot } from '../../storage/key.js';
 import { storeTime } from '../../storage/store-time.js';
 import { dropChange, unmanifestChange } from './changes.js';
 import { rulesOf } from './rules.js';
-import type { OciState } from './state.js';
+import { isKept, type OciState } from './state.js';
 
 export interface OciCollection {
   readonly driver: StorageDriver;
@@ -29,8 +30,10 @@ export interface OciCollection {
 
 const DAY = 24 * 60 * 60 * 1000;
 const BY = '~collector';
-/** Changes of one commit. */
-const AT_ONCE = 1_000;
+/** Changes of one commit: they are made, written and folded in one turn of the event loop. */
+const AT_ONCE = 250;
+/** Manifests or blobs that are looked at in one turn. */
+const LOOKED_AT = 4_096;
 
 /** Things that one state no longer needs, each with the number of the entry since which that is so. */
 interface Idle {
@@ -81,14 +84,18 @@ class ImageCollection {
     if (snapshot.position === 0 || !snapshot.named) return;
     let { state } = snapshot;
     if (rulesOf(features).collectUntagged) {
-      state = await this.commit(snapshot.identity, await this.over(untagged(state)), unmanifests, state);
+      state = await this.commit(snapshot.identity, await this.over(await untagged(state)), unmanifests, state);
     }
-    await this.commit(snapshot.identity, await this.over(unused(state)), drops, state);
+    await this.commit(snapshot.identity, await this.over(await unused(state)), drops, state);
   }
 
   private async over(idle: readonly Idle[]): Promise<readonly Idle[]> {
     const over: Idle[] = [];
-    for (const one of idle) if (await this.isOver(one)) over.push(one);
+    const pace = new Pace(AT_ONCE);
+    for (const one of idle) {
+      if (await this.isOver(one)) over.push(one);
+      if (pace.due()) await nextTurn();
+    }
     return over;
   }
 
@@ -129,10 +136,20 @@ class ImageCollection {
   }
 }
 
-const unused = ({ blobs }: OciState): readonly Idle[] =>
-  [...blobs]
-    .filter(([, { uses }]) => uses === 0)
-    .map(([digest, { key, idle, idleAt }]) => ({ digest, key, since: idle, at: idleAt }));
+/** Things of a large state that no longer have a use: others have their turn while it is looked through. */
+async function idleOf<T>(things: Iterable<T>, idle: (thing: T) => Idle | undefined): Promise<readonly Idle[]> {
+  const found: Idle[] = [];
+  const pace = new Pace(LOOKED_AT);
+  for (const thing of things) {
+    const one = idle(thing);
+    if (one) found.push(one);
+    if (pace.due()) await nextTurn();
+  }
+  return found;
+}
+
+const unused = ({ blobs }: OciState): Promise<readonly Idle[]> =>
+  idleOf(blobs, ([digest, { uses, key, idle, idleAt }]) => (uses === 0 ? { digest, key, since: idle, at: idleAt } : undefined));
 
 /** Those that nobody has touched or named meanwhile. */
 const drops = ({ blobs }: OciState, idle: readonly Idle[]): readonly NewChange[] =>
@@ -144,15 +161,15 @@ const drops = ({ blobs }: OciState, idle: readonly Idle[]): readonly NewChange[]
     .map(({ digest, key }) => dropChange(BY, digest, key));
 
 /** Manifests that neither a tag, nor an index, nor a subject that is here keeps. */
-function untagged(state: OciState): readonly Idle[] {
-  const kept = new Set(state.tags.values());
-  for (const { children } of state.manifests.values()) for (const child of children) kept.add(child);
-  return [...state.manifests]
-    .filter(([digest, { subject }]) => !kept.has(digest) && !(subject !== undefined && state.manifests.has(subject)))
-    .map(([digest, { key, idle, at }]) => ({ digest, key, since: idle, at }));
-}
+const untagged = (state: OciState): Promise<readonly Idle[]> =>
+  idleOf(state.manifests, ([digest, manifest]) =>
+    isKept(state, digest, manifest) ? undefined : { digest, key: manifest.key, since: manifest.idle, at: manifest.at },
+  );
 
-function unmanifests(state: OciState, idle: readonly Idle[]): readonly NewChange[] {
-  const still = new Map(untagged(state).map(({ digest, since }) => [digest, since]));
-  return idle.filter(({ digest, since }) => still.get(digest) === since).map(({ digest }) => unmanifestChange(BY, digest));
-}
+const unmanifests = (state: OciState, idle: readonly Idle[]): readonly NewChange[] =>
+  idle
+    .filter(({ digest, since }) => {
+      const manifest = state.manifests.get(digest);
+      return manifest !== undefined && manifest.idle === since && !isKept(state, digest, manifest);
+    })
+    .map(({ digest }) => unmanifestChange(BY, digest));

@@ -4,7 +4,7 @@ import { type Change, type EntryInfo, type LogSchema, UnknownChange } from '../.
 import type { Inventory } from '../../packages/inventory.js';
 import { count, optionalText, text, texts } from './changes.js';
 import { decodeInSlices, decodeState, encodeInSlices, encodeState } from './checkpoint.js';
-import { type Blob, isInhabited, type Manifest, type OciState } from './state.js';
+import { type Blob, isInhabited, type Manifest, type OciState, tagsOf } from './state.js';
 
 const EMPTY_WEIGHT = 512;
 const BLOB_WEIGHT = 480;
@@ -108,24 +108,11 @@ function idled(manifests: OciState['manifests'], digests: Iterable<string>, n: n
   return changed.length === 0 ? manifests : manifests.withAll(changed);
 }
 
-/** What tags point to, as long as none of them moves: a collector takes a thousand manifests away at once, none of which has a tag. */
-const targets = new WeakMap<OciState['tags'], ReadonlySet<string>>();
-
-function isTagged(tags: OciState['tags'], digest: string): boolean {
-  let known = targets.get(tags);
-  if (!known) {
-    known = new Set(tags.values());
-    targets.set(tags, known);
-  }
-  return known.has(digest);
-}
-
 function removeManifest(state: OciState, digest: string, { n }: EntryInfo, at: number): OciState {
   const manifest = state.manifests.get(digest);
   if (!manifest) return state;
   let { tags, weight } = state;
-  for (const [tag, target] of isTagged(state.tags, digest) ? state.tags : []) {
-    if (target !== digest) continue;
+  for (const tag of tagsOf(state, digest)) {
     tags = tags.without(tag);
     weight -= TAG_WEIGHT;
   }

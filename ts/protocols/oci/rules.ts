@@ -1,7 +1,7 @@
 import { invalid } from '../../errors/registry-error.js';
 import type { NewChange } from '../../log/schema.js';
 import { visibilityChange } from '../../packages/changes.js';
-import type { OciState } from './state.js';
+import { indexesOf, type OciState, tagsOf } from './state.js';
 
 /** What an operator may decide for one repository. */
 export interface OciRules {
@@ -56,27 +56,24 @@ export const openingChanges = (
   restricted && createdAt === 0 && visibility !== 'restricted' ? [visibilityChange(by, 'restricted')] : [];
 
 /** The manifest, and the indexes that name it, by themselves or through others. */
-function holdersOf({ manifests }: OciState, digest: string): ReadonlySet<string> {
+function* holdersOf(state: OciState, digest: string): Generator<string, undefined, unknown> {
   const holders = new Set([digest]);
-  for (let before = 0; before < holders.size; ) {
-    before = holders.size;
-    for (const [index, { children }] of manifests) if (children.some((child) => holders.has(child))) holders.add(index);
+  // a set goes on with what is added meanwhile
+  for (const holder of holders) {
+    yield holder;
+    for (const index of indexesOf(state, holder)) holders.add(index);
   }
-  return holders;
+  return undefined;
 }
 
 /** An immutable tag that would go, or have a hole, without one of these tags and digests. */
 export function keptBy(rules: OciRules, state: OciState, versions: readonly string[]): string | undefined {
-  const immutable = rules.tagsStay ? [...state.tags].filter(([tag]) => rules.immutable(tag)) : [];
-  if (immutable.length === 0) return undefined;
-  const gone = new Set(versions);
-  const own = immutable.find(([tag]) => gone.has(tag));
-  if (own) return own[0];
+  if (!rules.tagsStay) return undefined;
+  const own = versions.find((version) => state.tags.has(version) && rules.immutable(version));
+  if (own !== undefined) return own;
   for (const version of versions) {
     if (!state.manifests.has(version)) continue;
-    const holders = holdersOf(state, version);
-    const kept = immutable.find(([, digest]) => holders.has(digest));
-    if (kept) return kept[0];
+    for (const holder of holdersOf(state, version)) for (const tag of tagsOf(state, holder)) if (rules.immutable(tag)) return tag;
   }
   return undefined;
 }

@@ -52,3 +52,17 @@ export interface OciState extends Ruled {
 
 /** Something was pushed and is still there. */
 export const isInhabited = ({ blobs, manifests }: OciState): boolean => blobs.size > 0 || manifests.size > 0;
+
+const targetOf = (digest: string): readonly string[] => [digest];
+const childrenOf = ({ children }: Manifest): readonly string[] => children;
+
+/** Tags that point to a digest. */
+export const tagsOf = ({ tags }: Pick<OciState, 'tags'>, digest: string): Iterable<string> => tags.keysNaming(targetOf, digest);
+
+/** Indexes that name a digest. */
+export const indexesOf = ({ manifests }: Pick<OciState, 'manifests'>, digest: string): Iterable<string> =>
+  manifests.keysNaming(childrenOf, digest);
+
+/** A tag, an index or a subject that is here keeps this manifest. */
+export const isKept = ({ tags, manifests }: OciState, digest: string, { subject }: Manifest): boolean =>
+  tags.names(targetOf, digest) || manifests.names(childrenOf, digest) || (subject !== undefined && manifests.has(subject));
