@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { refused, worked } from '../processes.js';
-import { ask, inFull, type Rig } from './rig.js';
+import { ask, inFull, type Rig, stock } from './rig.js';
 
 interface Document {
   readonly versions: Readonly<Record<string, { readonly deprecated?: string }>>;
@@ -13,8 +13,8 @@ export function changing(rig: () => Rig): void {
   const document = async (name: string): Promise<Document> => (await (await ask(rig().site, name)).json()) as Document;
 
   it('npm 9: dist-tag add, ls, rm; latest stays, unknown versions are refused', async () => {
-    const { admin } = rig();
-    for (const version of ['1.0.0', '1.1.0']) await admin.publish({ name: '@team/tags', version }, ['--access', 'public']);
+    const { admin, site } = rig();
+    await stock(site, { name: '@team/tags' }, ['1.0.0', '1.1.0']);
     await admin.out(['dist-tag', 'add', '@team/tags@1.0.0', 'stable']);
     expect((await admin.out(['dist-tag', 'ls', '@team/tags'])).trim().split('\n')).toEqual(['latest: 1.1.0', 'stable: 1.0.0']);
     await admin.out(['dist-tag', 'rm', '@team/tags', 'stable']);
@@ -25,8 +25,8 @@ export function changing(rig: () => Rig): void {
   });
 
   it('npm 10: deprecate a range; install shows the message; an empty one takes it back', async () => {
-    const { admin } = rig();
-    for (const version of ['1.0.0', '1.0.1', '2.0.0']) await admin.publish({ name: 'aging', version });
+    const { admin, site } = rig();
+    await stock(site, { name: 'aging' }, ['1.0.0', '1.0.1', '2.0.0']);
     await admin.out(['deprecate', 'aging@1', 'use 2 instead']);
     const { versions } = await document('aging');
     expect(Object.values(versions).map(({ deprecated }) => deprecated)).toEqual(['use 2 instead', 'use 2 instead', undefined]);
@@ -39,7 +39,7 @@ export function changing(rig: () => Rig): void {
 
   it('npm 11: unpublish the version behind latest: tags follow, the tarball is gone, the version stays taken', async () => {
     const { admin, site } = rig();
-    for (const version of ['1.0.0', '1.1.0', '2.0.0']) await admin.publish({ name: 'shrinking', version });
+    await stock(site, { name: 'shrinking' }, ['1.0.0', '1.1.0', '2.0.0']);
     expect((await ask(site, 'shrinking/-/shrinking-2.0.0.tgz')).status).toBe(200);
     await admin.out(['unpublish', 'shrinking@2.0.0']);
     const { versions, 'dist-tags': tags } = await document('shrinking');

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { refused, worked } from '../processes.js';
-import { ask, inFull, type Rig, requestsDuring } from './rig.js';
+import { ask, inFull, type Rig, requestsDuring, stock } from './rig.js';
 
 interface Found {
   readonly name: string;
@@ -12,10 +12,10 @@ interface Found {
 /** What only looks. */
 export function reading(rig: () => Rig): void {
   it('npm 19: search finds the best first, keeps to its limit, and says when there is nothing', async () => {
-    const { admin } = rig();
-    await admin.publish({ name: 'kiwi', version: '1.0.0', description: 'A fruit.', keywords: ['green'] });
-    await admin.publish({ name: 'kiwi-peeler', version: '1.0.0', description: 'Peels.' });
-    await admin.publish({ name: 'basket', version: '1.0.0', description: 'Holds any kiwi.' });
+    const { admin, site } = rig();
+    await stock(site, { name: 'kiwi', description: 'A fruit.', keywords: ['green'] }, ['1.0.0']);
+    await stock(site, { name: 'kiwi-peeler', description: 'Peels.' }, ['1.0.0']);
+    await stock(site, { name: 'basket', description: 'Holds any kiwi.' }, ['1.0.0']);
     const names = async (...args: string[]) => (await admin.json<readonly Found[]>(['search', ...args])).map(({ name }) => name);
     expect(await names('kiwi')).toEqual(['kiwi', 'kiwi-peeler', 'basket']);
     expect(await names('kiwi', '--searchlimit=2')).toEqual(['kiwi', 'kiwi-peeler']);

@@ -1,7 +1,9 @@
 import { it } from 'vitest';
+import { file } from '../../formats/tar-maker.js';
+import { at, documentOf, tgz } from '../../proof/documents.js';
 import { worked } from '../processes.js';
 import { onPath, required } from '../programs.js';
-import { Sandbox } from '../sandbox.js';
+import { type Manifest, Sandbox } from '../sandbox.js';
 import type { RequestLine } from '../server.js';
 import type { Setup, Site } from '../setups.js';
 
@@ -66,4 +68,24 @@ export function ask(
 ): Promise<Response> {
   const headers = { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...init.headers };
   return fetch(`${site.registry}${path}`, { ...init, headers });
+}
+
+/** Versions for npm to work on, put there without it: a start of npm costs more than all that the registry does for a publish. */
+export async function stock(site: Site, about: Omit<Manifest, 'version'>, versions: readonly string[]): Promise<void> {
+  for (const version of versions) {
+    const { name, ...manifest } = about as Manifest;
+    const tarball = tgz(
+      file('package/package.json', JSON.stringify({ ...about, version })),
+      file('package/index.js', `module.exports = ${JSON.stringify(`${name}@${version}`)};\n`),
+    );
+    const document = documentOf({ name, version, tarball, manifest, access: 'public' });
+    const headers = { 'content-type': 'application/json' };
+    const answer = await ask(site, at(name).slice(1), site.adminToken, {
+      method: 'PUT',
+      headers,
+      body: JSON.stringify(document),
+    });
+    if (answer.status !== 201) throw new Error(`${name}@${version}: ${answer.status} ${await answer.text()}`);
+    await answer.body?.cancel();
+  }
 }
