@@ -6,6 +6,7 @@ import { parseJson } from '../formats/json.js';
 import type { OneTimePasswords, ProtocolInstance } from '../http/plugin.js';
 import { json, type Reply } from '../http/reply.js';
 import { type Call, type Param, type Query, type RequestBody, type Route, routesOf } from '../http/route.js';
+import { least } from '../lib/least.js';
 import { steersTerminal } from '../lib/printable.js';
 import { historyPage } from '../packages/history.js';
 import type { Ruled } from '../packages/package-handle.js';
@@ -59,10 +60,8 @@ const texts = (parse: (text: string) => string): Param<string> => ({ pattern: '[
 async function listPackages(call: Call<unknown, unknown, Ruled>): Promise<Reply> {
   const { items } = await call.listing();
   const [wanted, after, limit] = [call.query.get('q')?.toLowerCase(), call.query.get('after') ?? '', limitOf(call.query, '100')];
-  const names = items
-    .map(({ identity }) => identity)
-    .filter((name) => name > after && (!wanted || name.toLowerCase().includes(wanted)));
-  names.sort();
+  const fits = (name: string): boolean => name > after && (!wanted || name.toLowerCase().includes(wanted));
+  const names = least(items.map(({ identity }) => identity).filter(fits), limit + 1);
   const page = names.slice(0, limit);
   const next = names.length > limit ? { next: page.at(-1) } : {};
   return json({ packages: page.map((name) => ({ name })), ...next }, 'no-store');
