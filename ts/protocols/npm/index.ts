@@ -39,6 +39,8 @@ export function npm(options: NpmOptions): ProtocolInstance {
   const oneTimePasswords = new OneTimePasswordHandlers(accounts);
   const views = new PackageViews({ cacheBytes, people, runtime });
   const puts = later(async () => new (await import('./documents-put.js')).DocumentHandlers({ signer, people, findUser }));
+  const changes = later(() => import('./life-cycle.js'));
+  const access = later(() => import('./access.js'));
   const search = later(async () => new (await import('./search.js')).SearchHandlers(people, findUser));
   const profiles = later(async () => new (await import('./profile.js')).ProfileHandlers(accounts, oneTimePasswords));
   const organisations = later(async () => {
@@ -55,10 +57,12 @@ export function npm(options: NpmOptions): ProtocolInstance {
     errors: npmErrors,
     oneTimePasswords,
     organisationOf: (name) => parseName(name).scope,
-    putOff: [puts, search, profiles, organisations, trusted],
+    putOff: [puts, changes, access, search, profiles, organisations, trusted],
     routes: npmRoutes({
       reads: new PackageReads({ views, people, organisations: accounts.organisations, repository }),
       puts: puts.methods,
+      changes: changes.methods,
+      access: access.methods,
       accounts: new AccountHandlers(accounts, oneTimePasswords),
       profiles: profiles.methods,
       oneTimePasswords,

@@ -5,14 +5,7 @@ import type { Call } from '../../http/route.js';
 import type { Json } from '../../lib/json.js';
 import { nextTurn, Pace } from '../../lib/turns.js';
 import type { NewChange } from '../../log/schema.js';
-import {
-  dataChange,
-  deleteAllChange,
-  ownersChange,
-  statusChange,
-  tagChange,
-  untagChange,
-} from '../../packages/changes.js';
+import { dataChange, deleteAllChange, ownersChange, statusChange, tagChange, untagChange } from '../../packages/changes.js';
 import type { HookFile, PackageHandle } from '../../packages/package-handle.js';
 import { MAX_OWNERS } from '../../packages/policy.js';
 import { changeable } from './changeable.js';
@@ -20,11 +13,12 @@ import type { NpmPatch } from './codec.js';
 import { staleRevision } from './errors.js';
 import { checkTags } from './limits.js';
 import { type Fields, isFields } from './manifest.js';
-import { type NpmName, tagProblem, typedVersion, versionOfFile } from './names.js';
+import { type NpmName, typedVersion, versionOfFile } from './names.js';
 import { checkMessage } from './printed.js';
 import type { SentVersion } from './publish-body.js';
 import { removal } from './removal.js';
-import { isLive, liveReleases, type NpmRelease, type NpmSnapshot, type NpmState, revisionOf, tarballOf } from './state.js';
+import { hookFile, isLive, liveReleases, type NpmRelease, type NpmSnapshot, type NpmState, revisionOf } from './state.js';
+import { tagProblem } from './tags.js';
 
 type Handle = PackageHandle<NpmState>;
 /** The user id that belongs to a public name. */
@@ -74,14 +68,6 @@ export async function change(
   });
   return committed.snapshot;
 }
-
-/** A release's tarball, as storage hooks hear of it. */
-export const hookFile = (release: NpmRelease): HookFile[] => {
-  const tarball = tarballOf(release);
-  if (!tarball) return [];
-  const { name: fileName, size, digests } = tarball;
-  return [{ fileName, version: release.version, size, digests, contentType: 'application/octet-stream' }];
-};
 
 /** By whom: the pipeline has authenticated every caller who gets this far. */
 export function actorOf(call: Pick<Call<unknown, unknown, NpmState>, 'principal'>): string {
@@ -287,9 +273,15 @@ function thereIs(state: NpmState, known: string): string {
 
 const liveVersion = (state: NpmState, version: string): string => thereIs(state, canonical(version));
 
+function tagOf({ params: { tag } }: { readonly params: { readonly tag: string } }): string {
+  const problem = tagProblem(tag);
+  if (problem) throw invalid(problem);
+  return tag;
+}
+
 export async function setTag(call: Call<{ readonly name: NpmName; readonly tag: string }, string, NpmState>): Promise<Reply> {
   const by = actorOf(call);
-  const { tag } = call.params;
+  const tag = tagOf(call);
   const snapshot = await change(call.package, 'overwrite', ({ state }) => {
     const version = liveVersion(state, call.body);
     checkTags(state, [tag]);
@@ -300,7 +292,7 @@ export async function setTag(call: Call<{ readonly name: NpmName; readonly tag: 
 
 export async function removeTag(call: Call<{ readonly name: NpmName; readonly tag: string }, unknown, NpmState>): Promise<Reply> {
   const by = actorOf(call);
-  const { tag } = call.params;
+  const tag = tagOf(call);
   if (tag === 'latest') throw invalid('the dist-tag latest cannot be removed');
   const snapshot = await change(call.package, 'overwrite', ({ state }) => {
     if (!state.tags.has(tag)) throw new RegistryError('not_found', `dist-tag not found: ${tag}`);

@@ -2,12 +2,11 @@ import { invalid } from '../../errors/registry-error.js';
 import type { NewChange } from '../../log/schema.js';
 import type { HookFile } from '../../packages/package-handle.js';
 import type { About, VersionPage } from '../protocol.js';
-import { hookFile } from './life-cycle.js';
 import { cardOf, isFields } from './manifest.js';
 import { parseName, typedVersion } from './names.js';
 import { removal } from './removal.js';
 import { representative } from './render.js';
-import { type Card, isLive, liveReleases, type NpmRelease, type NpmState, README, tarballOf } from './state.js';
+import { type Card, hookFile, isLive, liveReleases, type NpmRelease, type NpmState, README, tarballOf } from './state.js';
 
 /** Of these versions alone. */
 function tagsOf({ tags }: NpmState, releases: readonly NpmRelease[]): ReadonlyMap<string, readonly string[]> {

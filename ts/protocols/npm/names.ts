@@ -1,8 +1,6 @@
 import parseVersion from 'semver/functions/parse.js';
-import validRange from 'semver/ranges/valid.js';
 import { invalid, notFound } from '../../errors/registry-error.js';
 import type { Param } from '../../http/route.js';
-import { Recall } from '../../lib/recall.js';
 
 /** A package name as npm writes it. Names are case-sensitive: old mixed-case ones exist beside their lower-case twins. */
 export interface NpmName {
@@ -66,18 +64,6 @@ export function versionOfFile(name: NpmName, file: string): string | undefined {
   return canonicalVersion(file.slice(start.length, -'.tgz'.length));
 }
 
-const ranges = new Recall<boolean>({ longest: 64 });
-/** Reading what is no range is dear, and nearly every publish moves the same tag. */
-const isRange = (tag: string): boolean => ranges.get(tag) ?? ranges.keep(tag, validRange(tag) !== null);
-
-/** What forbids `tag`; undefined: nothing. A tag that reads as a version range could never be asked for. */
-export function tagProblem(tag: string): string | undefined {
-  if (tag.length === 0 || tag.length > 214) return 'a dist-tag has between 1 and 214 characters';
-  if (isRange(tag)) return `a dist-tag must not be a valid semver range: ${tag}`;
-  if (encodeURIComponent(tag) !== tag || tag.startsWith('.') || tag === '__proto__') return 'invalid dist-tag';
-  return undefined;
-}
-
 const SEPARATOR = '(?:/|%2[fF])';
 const SCOPE = '(?:@|%40)(?:[^/%]|%(?!2[fF]))+';
 
@@ -101,12 +87,6 @@ export const selectorParam: Param<string> = {
   },
 };
 
-export const tagParam: Param<string> = segment((raw) => {
-  const problem = tagProblem(raw);
-  if (problem) throw invalid(problem);
-  return raw;
-});
-
 export const revParam: Param<string> = segment((raw) => raw);
 
 /** A user's name as npm writes it; whether it exists is another question. */
@@ -115,7 +95,7 @@ export const userParam: Param<string> = segment((raw) => {
   return raw;
 });
 
-/** Opaque text of the protocol: a token, a login session, a scope. */
+/** Opaque text of the protocol: a token, a login session, a scope, a tag that may be none. */
 export const textParam: Param<string> = segment((raw) => {
   if (raw.length > 512) throw invalid('too long');
   return raw;

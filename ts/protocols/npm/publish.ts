@@ -12,7 +12,7 @@ import { alreadyPublished } from './errors.js';
 import { actorOf, done } from './life-cycle.js';
 import { checkManifests, checkTags, MAX_TARBALL } from './limits.js';
 import { cardOf, checkIdentity, composeManifest, type Fields, isFields } from './manifest.js';
-import { canonicalVersion, type NpmName, newNameProblem, tagProblem, tarballName } from './names.js';
+import { canonicalVersion, type NpmName, newNameProblem, tarballName } from './names.js';
 import { checkMessage } from './printed.js';
 import { attestationsDocument, checkBundle, type Subject } from './provenance.js';
 import type { PublishBody } from './publish-body.js';
@@ -20,6 +20,7 @@ import type { PackageCall } from './read.js';
 import { integrityOf } from './render.js';
 import type { Signer } from './signer.js';
 import { ATTESTATIONS, exists, type NpmFile, type NpmSnapshot, type NpmState, README } from './state.js';
+import { tagProblem } from './tags.js';
 import { type Inspected, inspectTarball } from './tarball.js';
 
 type Handle = PackageHandle<NpmState>;

@@ -1,14 +1,14 @@
 import { invalid } from '../../errors/registry-error.js';
 import { type Param, type RequestBody, type Route, routesOf } from '../../http/route.js';
 import type { Asked } from '../../lib/later.js';
-import { setAccess } from './access.js';
+import type * as Access from './access.js';
 import { jsonObject } from './account.js';
 import { type AccountTables, accountRoutes } from './account-routes.js';
 import type { AuditHandlers } from './audit.js';
 import type { DocumentHandlers } from './documents-put.js';
-import { deleteTarball, removeTag, setTag, setTags, star, unpublishAll } from './life-cycle.js';
+import type * as Changes from './life-cycle.js';
 import { MAX_TARBALL } from './limits.js';
-import { fileParam, type NpmName, nameParam, revParam, selectorParam, specParam, tagParam, userParam } from './names.js';
+import { fileParam, type NpmName, nameParam, revParam, selectorParam, specParam, textParam, userParam } from './names.js';
 import { organisationRoutes } from './organisation-routes.js';
 import type { OrganisationHandlers } from './organisations.js';
 import type { PackageReads } from './read.js';
@@ -42,6 +42,8 @@ const jsonTags = async (body: RequestBody): Promise<ReadonlyMap<string, string>>
 export interface NpmHandlers extends AccountTables {
   readonly reads: PackageReads;
   readonly puts: Asked<DocumentHandlers>;
+  readonly changes: Asked<typeof Changes>;
+  readonly access: Asked<typeof Access>;
   readonly organisations: Asked<OrganisationHandlers>;
   readonly search: Asked<SearchHandlers>;
   readonly audit: AuditHandlers;
@@ -50,13 +52,22 @@ export interface NpmHandlers extends AccountTables {
 const name: Param<NpmName> = nameParam;
 
 /** https://github.com/npm/registry/tree/main/docs, and what clients were seen to ask for. */
-export const npmRoutes = ({ reads, puts, search, audit, organisations, ...tables }: NpmHandlers): readonly Route[] => [
+export const npmRoutes = ({
+  reads,
+  puts,
+  changes,
+  access,
+  search,
+  audit,
+  organisations,
+  ...tables
+}: NpmHandlers): readonly Route[] => [
   ...registry({ search, audit, accounts: tables.accounts }),
   ...accountRoutes(tables),
   ...organisationRoutes(organisations),
-  ...aboutPackages(reads),
-  ...stars,
-  ...documents(reads, puts),
+  ...aboutPackages(reads, changes, access),
+  ...stars(changes),
+  ...documents(reads, puts, changes),
 ];
 
 /** What is about the registry as a whole. */
@@ -120,7 +131,7 @@ const registry = ({ search, audit, accounts }: Pick<NpmHandlers, 'search' | 'aud
 ];
 
 /** What is about one package, below `/-/`. */
-const aboutPackages = (on: PackageReads): readonly Route[] => [
+const aboutPackages = (on: PackageReads, changes: NpmHandlers['changes'], access: NpmHandlers['access']): readonly Route[] => [
   route({
     id: 'dist-tags',
     method: 'GET',
@@ -138,7 +149,7 @@ const aboutPackages = (on: PackageReads): readonly Route[] => [
     access: 'overwrite',
     package: about,
     body: { max: 256 * KiB, parse: jsonTags },
-    handler: (call) => setTags(call, true),
+    handler: (call) => changes.setTags(call, true),
   }),
   route({
     id: 'dist-tags-add',
@@ -148,28 +159,28 @@ const aboutPackages = (on: PackageReads): readonly Route[] => [
     access: 'overwrite',
     package: about,
     body: { max: 256 * KiB, parse: jsonTags },
-    handler: (call) => setTags(call, false),
+    handler: (call) => changes.setTags(call, false),
   }),
   ...(['PUT', 'POST'] as const).map((method) =>
     route({
       id: `dist-tag-${method.toLowerCase()}`,
       method,
       path: '/-/package/{name}/dist-tags/{tag}',
-      params: { name, tag: tagParam },
+      params: { name, tag: textParam },
       access: 'overwrite',
       package: about,
       body: { max: 4 * KiB, parse: jsonString },
-      handler: setTag,
+      handler: changes.setTag,
     }),
   ),
   route({
     id: 'dist-tag-remove',
     method: 'DELETE',
     path: '/-/package/{name}/dist-tags/{tag}',
-    params: { name, tag: tagParam },
+    params: { name, tag: textParam },
     access: 'overwrite',
     package: about,
-    handler: removeTag,
+    handler: changes.removeTag,
   }),
   route({
     id: 'visibility',
@@ -198,7 +209,7 @@ const aboutPackages = (on: PackageReads): readonly Route[] => [
     access: 'admin',
     package: about,
     body: { max: 4 * KiB, parse: jsonObject },
-    handler: setAccess,
+    handler: access.setAccess,
   }),
   route({
     id: 'attestations',
@@ -212,21 +223,22 @@ const aboutPackages = (on: PackageReads): readonly Route[] => [
 ];
 
 /** pnpm's way to star a package: with npm's, the whole document comes back, to a path that is for those who may delete. */
-const stars: readonly Route[] = (['PUT', 'DELETE'] as const).map((method) =>
-  route({
-    id: method === 'PUT' ? 'star' : 'unstar',
-    method,
-    path: '/-/user/package/{name}/star',
-    params: { name },
-    access: 'read',
-    authenticated: true,
-    package: about,
-    handler: (call) => star(call, method === 'PUT'),
-  }),
-);
+const stars = (changes: NpmHandlers['changes']): readonly Route[] =>
+  (['PUT', 'DELETE'] as const).map((method) =>
+    route({
+      id: method === 'PUT' ? 'star' : 'unstar',
+      method,
+      path: '/-/user/package/{name}/star',
+      params: { name },
+      access: 'read',
+      authenticated: true,
+      package: about,
+      handler: (call) => changes.star(call, method === 'PUT'),
+    }),
+  );
 
 /** Packages themselves: documents and tarballs. */
-const documents = (reads: PackageReads, puts: NpmHandlers['puts']): readonly Route[] => [
+const documents = (reads: PackageReads, puts: NpmHandlers['puts'], changes: NpmHandlers['changes']): readonly Route[] => [
   route({
     id: 'tarball',
     method: 'GET',
@@ -243,7 +255,7 @@ const documents = (reads: PackageReads, puts: NpmHandlers['puts']): readonly Rou
     params: { name, file: fileParam, rev: revParam },
     access: 'delete',
     package: about,
-    handler: deleteTarball,
+    handler: changes.deleteTarball,
   }),
   route({
     id: 'document-revision',
@@ -262,7 +274,7 @@ const documents = (reads: PackageReads, puts: NpmHandlers['puts']): readonly Rou
     params: { name, rev: revParam },
     access: 'delete',
     package: about,
-    handler: unpublishAll,
+    handler: changes.unpublishAll,
   }),
   route({
     id: 'packument',

@@ -1,4 +1,5 @@
 import type { Snapshot } from '../../log/schema.js';
+import type { HookFile } from '../../packages/package-handle.js';
 import type { FileRecord, PackageState, Release } from '../../packages/state.js';
 import type { NpmManifest } from './manifest.js';
 
@@ -70,6 +71,14 @@ export function* liveReleases(state: NpmState): Generator<NpmRelease> {
 /** The tarball of a release. */
 export const tarballOf = (release: NpmRelease): FileRecord<NpmFile> | undefined =>
   release.files.find(({ name }) => name !== README && name !== ATTESTATIONS);
+
+/** A release's tarball, as storage hooks hear of it. */
+export const hookFile = (release: NpmRelease): HookFile[] => {
+  const tarball = tarballOf(release);
+  if (!tarball) return [];
+  const { name: fileName, size, digests } = tarball;
+  return [{ fileName, version: release.version, size, digests, contentType: 'application/octet-stream' }];
+};
 
 export function exists(state: NpmState): boolean {
   // Asked with every request.
