@@ -121,8 +121,9 @@ export class UpstreamSource implements Elsewhere<AnyPackage> {
     return found;
   }
 
+  /** What goes on behind answers is not waited for as long as an upstream may take. */
   async close(): Promise<void> {
-    await Promise.all([this.large.settled(), this.small.settled()]);
     this.upstreams.close();
+    await Promise.all([this.large.settled(), this.small.settled()]);
   }
 }

@@ -46,8 +46,8 @@ interface Merged {
   readonly snapshot: Snapshot<AnyPackage>;
 }
 
-/** Files that are said to be new in one change: some 500 KiB at most. */
-const SHOWN_AT_ONCE = 2_000;
+/** Bytes of JSON that one change may say is new: half of what an entry may have. */
+const SHOWN_AT_ONCE = 512 * 1024;
 /** A "no" by exact name is not older than this. */
 const STRONG_MS = 5_000;
 
@@ -158,11 +158,11 @@ export class UpstreamPackages {
     let now = hosted;
     try {
       for (let more = unseen(now.state, upstream, value); more.length > 0; more = unseen(now.state, upstream, value)) {
-        const files = more.slice(0, SHOWN_AT_ONCE);
+        const files = atOnce(more);
         const committed = await space.commit(
           name,
           ({ state }) => {
-            const left = state === now.state ? files : unseen(state, upstream, value).slice(0, SHOWN_AT_ONCE);
+            const left = state === now.state ? files : atOnce(unseen(state, upstream, value));
             return { changes: left.length > 0 ? [shownChange(upstream, left)] : [], result: undefined };
           },
           { visible: 'named' },
@@ -186,6 +186,16 @@ export class UpstreamPackages {
       this.parts.onFault({ where: 'upstream', error });
     }
   }
+}
+
+/** As many as fit into one change, from the first; at least one. */
+function atOnce<R>(rows: readonly R[]): readonly R[] {
+  let left = SHOWN_AT_ONCE;
+  const over = rows.findIndex((row) => {
+    left -= JSON.stringify(row).length + 1;
+    return left < 0;
+  });
+  return over < 0 ? rows : rows.slice(0, Math.max(1, over));
 }
 
 function checkDigests(file: StoredFile, arrived: Pick<StoredFile, 'digests'>): void {

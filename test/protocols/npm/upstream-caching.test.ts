@@ -172,6 +172,17 @@ describe('npm 38: how long a copy is believed', () => {
     expect(npm.upstream.asked()).toEqual(['/a']);
   });
 
+  it('a registry that ends does not wait for it', { timeout: 15_000 }, async () => {
+    const npm = await withA();
+    await npm.get('/a');
+    says(npm, () => undefined);
+    npm.later(301);
+    await npm.get('/a');
+    await until(() => npm.upstream.heard.length === 2, 'the second request');
+    await npm.house.registry.destroy();
+    expect(npm.house.faults).toEqual([]);
+  });
+
   it('later it is waited for', async () => {
     const npm = await withA();
     await npm.get('/a');

@@ -159,6 +159,22 @@ describe('npm 38, X15: an upstream that changes its mind', () => {
     expect((await other.get(FILE)).bytes.equals(bytes)).toBe(true);
   });
 
+  it('of thousands of versions with long names, too', async () => {
+    const npm = await proxying();
+    const name = 'n'.repeat(200);
+    await npm.upstream.publish({ name, version: '1.0.0' });
+    const versions = npm.upstream.documents.get(name)?.['versions'];
+    for (let at = 0; at < 2_500; at++) {
+      const version = `1.0.0-${'x'.repeat(200)}.${at}`;
+      versions[version] = { ...versions['1.0.0'], version };
+    }
+    expect((await npm.get(`/${name}/1.0.0`)).status).toBe(200);
+    const shown = npm.house.registry.parts.repositories[0]?.space.read(name);
+    const { state } = (await shown) as unknown as { state: { shown: Map<string, Map<string, unknown>> } };
+    expect(state.shown.get('main')?.size).toBe(2_501);
+    expect(npm.house.faults).toEqual([]);
+  });
+
   it('the copy goes on being served', async () => {
     const { npm, bytes } = await withA();
     await npm.get(FILE);
