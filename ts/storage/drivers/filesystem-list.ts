@@ -1,6 +1,7 @@
-import { type Dirent, statSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { type Dir, type Dirent, opendirSync, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { nextTurn, Pace } from '../../lib/turns.js';
 import { aborted } from '../body-source.js';
 import type { ListedObject, ListOptions, ListPage } from '../driver.js';
 import { isAbsent } from './filesystem-errors.js';
@@ -11,6 +12,8 @@ const NAME = /^[A-Za-z0-9._~-]{1,255}$/;
 /** Whether a name in a folder can be a part of a key: temporary files and what other programs leave behind cannot. */
 export const isKeyName = (name: string): boolean => NAME.test(name);
 const AT_ONCE = 32;
+/** Names that are read in one turn of the event loop: a folder may have a hundred thousand. */
+const READ_AT_ONCE = 1_024;
 
 /** Hears of entries that are no keys: temporary files. */
 export type StrangerListener = (folder: string, name: string) => void;
@@ -51,26 +54,72 @@ interface Walk {
 
 async function walk(plan: Walk, folder: string, keys: string[], wanted: number): Promise<void> {
   if (plan.signal?.aborted) throw aborted(plan.signal);
-  for (const { key, isFolder } of await entriesOf(plan, folder)) {
+  for (const { key, isFolder } of await entriesOf(plan, folder, wanted - keys.length)) {
     if (keys.length >= wanted) return;
     if (isFolder) await walk(plan, key.slice(0, -1), keys, wanted);
     else keys.push(key);
   }
 }
 
-async function entriesOf(plan: Walk, folder: string): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  for (const entry of await readFolder(join(plan.root, folder))) {
-    const kind = kindOf(entry, plan.root, folder);
-    if (!isKeyName(entry.name) || kind === undefined) {
-      plan.onStranger(folder, entry.name);
-      continue;
+/** In order; behind so many files as are wanted there is none. */
+async function entriesOf(plan: Walk, folder: string, wanted: number): Promise<readonly Entry[]> {
+  const names = openFolder(join(plan.root, folder));
+  if (!names) return [];
+  const first = new First(wanted);
+  const pace = new Pace(READ_AT_ONCE);
+  try {
+    for (let entry = names.readSync(); entry; entry = names.readSync()) {
+      const found = entryOf(plan, folder, entry);
+      if (found && isWanted(plan, found)) first.add(found);
+      if (pace.due()) await nextTurn();
+      if (plan.signal?.aborted) throw aborted(plan.signal);
     }
-    const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-    const found = kind === 'folder' ? { key: `${path}/`, isFolder: true } : { key: path, isFolder: false };
-    if (isWanted(plan, found)) entries.push(found);
+  } finally {
+    names.closeSync();
   }
-  return entries.sort((a, b) => (a.key < b.key ? -1 : 1));
+  return first.sorted();
+}
+
+function entryOf(plan: Walk, folder: string, entry: Dirent): Entry | undefined {
+  const kind = kindOf(entry, plan.root, folder);
+  if (!isKeyName(entry.name) || kind === undefined) {
+    plan.onStranger(folder, entry.name);
+    return undefined;
+  }
+  const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+  return kind === 'folder' ? { key: `${path}/`, isFolder: true } : { key: path, isFolder: false };
+}
+
+/** The first of many entries, up to so many files: a page of a large folder is no larger than one of a small. */
+class First {
+  private readonly wanted: number;
+  private entries: Entry[] = [];
+  /** Whatever is above this is not among them. */
+  private last: string | undefined;
+
+  constructor(wanted: number) {
+    this.wanted = wanted;
+  }
+
+  add(entry: Entry): void {
+    if (this.last !== undefined && entry.key > this.last) return;
+    this.entries.push(entry);
+    if (this.entries.length >= 4 * this.wanted + READ_AT_ONCE) this.cut();
+  }
+
+  sorted(): readonly Entry[] {
+    this.cut();
+    return this.entries;
+  }
+
+  private cut(): void {
+    this.entries.sort((a, b) => (a.key < b.key ? -1 : 1));
+    let files = 0;
+    const end = this.entries.findIndex(({ isFolder }) => !isFolder && ++files === this.wanted);
+    if (end < 0) return;
+    this.entries.length = end + 1;
+    this.last = this.entries[end]?.key;
+  }
 }
 
 function isWanted({ prefix, after }: Walk, { key, isFolder }: Entry): boolean {
@@ -79,11 +128,12 @@ function isWanted({ prefix, after }: Walk, { key, isFolder }: Entry): boolean {
   return mayHold && (key > after || after.startsWith(key));
 }
 
-async function readFolder(path: string): Promise<Dirent[]> {
+/** Read without a thread: most folders hold a few names. */
+function openFolder(path: string): Dir | undefined {
   try {
-    return await readdir(path, { withFileTypes: true });
+    return opendirSync(path, { bufferSize: READ_AT_ONCE });
   } catch (error) {
-    if (isAbsent(error)) return [];
+    if (isAbsent(error)) return undefined;
     throw error;
   }
 }
