@@ -9,6 +9,8 @@ import { UpstreamPackages } from './packages/upstream-packages.js';
 import type { StorageDriver } from './storage/driver.js';
 import { DriverObjectStore } from './storage/driver-object-store.js';
 import { copyBody } from './storage/key.js';
+import type { UpstreamFailure } from './upstream/ask.js';
+import { Complaints } from './upstream/complaints.js';
 import { Copies } from './upstream/copies.js';
 import { UpstreamDocuments } from './upstream/documents.js';
 import type { IProtocolUpstreams, IUpstreamProvider } from './upstream/provider.js';
@@ -53,18 +55,12 @@ export function composeUpstreams(parts: UpstreamParts): Elsewhere<Ruled> {
   const check = checker(protocol);
   const upstreams = new Upstreams({ provider, protocol, repository, runtime, check, onFault });
   const copies = new Copies({ repository, driver, runtime, objects: new DriverObjectStore(driver, runtime, copyBody) });
-  const documents = new UpstreamDocuments<AnyPackage>({
-    copies,
-    runtime,
-    cacheBytes,
-    onFault: (error) => onFault(error, where),
-  });
-  const small = new UpstreamDocuments<Uint8Array>({
-    copies,
-    runtime,
-    cacheBytes: SMALL_BYTES,
-    onFault: (error) => onFault(error, where),
-  });
+  const tell = (error: unknown): void => onFault(error, where);
+  const complaints = new Complaints(runtime.clock, tell);
+  const onFailure = (upstream: string, failure: UpstreamFailure): void => complaints.tell(upstream, failure);
+  const common = { copies, runtime, onFault: tell, onFailure };
+  const documents = new UpstreamDocuments<AnyPackage>({ ...common, cacheBytes });
+  const small = new UpstreamDocuments<Uint8Array>({ ...common, cacheBytes: SMALL_BYTES });
   const packages = new UpstreamPackages({
     upstreams,
     // the states of this repository's own protocol, and no others
@@ -73,7 +69,8 @@ export function composeUpstreams(parts: UpstreamParts): Elsewhere<Ruled> {
     documents,
     copies,
     isOurs,
+    onFailure,
     onFault: ({ error, where: what }) => onFault(error, `${repository} ${what}`),
   });
-  return new UpstreamSource({ packages, documents, small, upstreams }) as unknown as Elsewhere<Ruled>;
+  return new UpstreamSource({ packages, documents, small, upstreams, complaints }) as unknown as Elsewhere<Ruled>;
 }

@@ -2,6 +2,7 @@ import { type RegistryError, unavailable } from '../errors/registry-error.js';
 import type { Content } from '../lib/content.js';
 import type { Snapshot } from '../log/schema.js';
 import { UpstreamFailure } from '../upstream/ask.js';
+import type { Complaints } from '../upstream/complaints.js';
 import type { UpstreamDocuments } from '../upstream/documents.js';
 import type { Upstreams } from '../upstream/upstreams.js';
 import { Handle } from './handle.js';
@@ -68,6 +69,7 @@ export interface UpstreamSourceParts {
   /** Documents that are about no package. */
   readonly small: UpstreamDocuments<Uint8Array>;
   readonly upstreams: Upstreams;
+  readonly complaints: Complaints;
 }
 
 const SMALL = 256 * 1024;
@@ -78,12 +80,14 @@ export class UpstreamSource implements Elsewhere<AnyPackage> {
   private readonly large: UpstreamDocuments<AnyPackage>;
   private readonly small: UpstreamDocuments<Uint8Array>;
   private readonly upstreams: Upstreams;
+  private readonly complaints: Complaints;
 
   constructor(parts: UpstreamSourceParts) {
     this.packages = parts.packages;
     this.large = parts.documents;
     this.small = parts.small;
     this.upstreams = parts.upstreams;
+    this.complaints = parts.complaints;
   }
 
   async open(
@@ -123,6 +127,7 @@ export class UpstreamSource implements Elsewhere<AnyPackage> {
 
   /** What goes on behind answers is not waited for as long as an upstream may take. */
   async close(): Promise<void> {
+    this.complaints.end();
     this.upstreams.close();
     await Promise.all([this.large.settled(), this.small.settled()]);
   }

@@ -22,6 +22,7 @@ export interface UpstreamPackagesParts {
   /** True for names that belong to somebody here although nothing was published: no upstream is told of them. */
   isOurs(name: string): Promise<boolean>;
   readonly onFault: FaultListener;
+  onFailure(upstream: string, failure: UpstreamFailure): void;
 }
 
 /** Who asks, and for what. */
@@ -97,7 +98,7 @@ export class UpstreamPackages {
     const name = file.name ?? '';
     const place = { upstream, pkg: snapshot.key, what: `file ${name}\n${file.digests.sha512 ?? file.digests.sha1 ?? ''}` };
     return this.fetches.run(`${upstream}/${snapshot.key}/${place.what}`, who, async ({ signal, progress }) => {
-      const stored = (await copies.find(place, signal)) ?? (await fetched());
+      const stored = (await copies.find(place, signal)) ?? (await this.telling(upstream, fetched));
       return { ...file, key: stored.key, size: stored.size, digests: stored.digests };
 
       async function fetched() {
@@ -110,6 +111,15 @@ export class UpstreamPackages {
         return copies.keep(place, moving(body, progress), validators, { max: format.maxFile, digests, check, signal });
       }
     });
+  }
+
+  private async telling<R>(upstream: string, work: () => Promise<R>): Promise<R> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof UpstreamFailure) this.parts.onFailure(upstream, error);
+      throw error;
+    }
   }
 
   private async candidates(hosted: Snapshot<AnyPackage>, name: string, { userId }: UpstreamAsker) {

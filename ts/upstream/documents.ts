@@ -84,6 +84,7 @@ export class UpstreamDocuments<T> {
   private readonly loads = new Flights<Kept<T> | undefined>();
   private readonly behind = new Map<string, Promise<void>>();
   private readonly onFault: (error: unknown) => void;
+  private readonly onFailure: (upstream: string, failure: UpstreamFailure) => void;
 
   constructor(parts: {
     readonly copies: Copies;
@@ -91,11 +92,13 @@ export class UpstreamDocuments<T> {
     /** Bytes of values in memory. */
     readonly cacheBytes: number;
     onFault(error: unknown): void;
+    onFailure(upstream: string, failure: UpstreamFailure): void;
   }) {
     this.copies = parts.copies;
     this.runtime = parts.runtime;
     this.kept = new ByteLru(parts.cacheBytes);
     this.onFault = parts.onFault;
+    this.onFailure = parts.onFailure;
   }
 
   /** Undefined: the upstream has no such document. Throws an `UpstreamFailure` where it does not say, and no copy is young enough. */
@@ -174,7 +177,18 @@ export class UpstreamDocuments<T> {
     this.behind.set(key, work);
   }
 
-  private async renew(
+  /** Whoever gets a copy all the same, the operator hears of what went wrong. */
+  private async renew(...asked: Parameters<UpstreamDocuments<T>['asked']>): Promise<Kept<T> | undefined> {
+    try {
+      return await this.asked(...asked);
+    } catch (error) {
+      const [, { place }] = asked;
+      if (error instanceof UpstreamFailure) this.onFailure(place.upstream, error);
+      throw error;
+    }
+  }
+
+  private async asked(
     key: string,
     wanted: Wanted<T>,
     old: Kept<T> | undefined,
@@ -182,7 +196,8 @@ export class UpstreamDocuments<T> {
     { signal, progress }: FlightControls,
   ): Promise<Kept<T> | undefined> {
     const { target, accept, max, place } = wanted;
-    const { etag, lastModified } = old?.copy ?? {};
+    // what could not be stored is asked for whole: it may be stored now
+    const { etag, lastModified } = old && old.copy.key !== '' ? old.copy : {};
     const answer = await wanted.ask({ target, accept, max, as: 'document', etag, lastModified, signal });
     progress();
     if (answer.kind === 'absent') {

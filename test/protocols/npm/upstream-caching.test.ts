@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
+import { SynchronousMemoryDriver } from '../../../ts/storage/drivers/memory.js';
 import { lasting, until } from '../../proof/house.js';
 import type { Heard } from '../../upstream/mock-registry.js';
 import { copies, jsonOf, type Proxying, type ProxyingOptions, proxying } from './upstream-house.js';
@@ -91,6 +92,23 @@ describe('npm 38, X12: an upstream that fails', () => {
     expect((await npm.get('/a')).status).toBe(502);
     says(npm, undefined);
     expect((await npm.get('/a')).headers['warning']).toBeUndefined();
+  });
+
+  it('the operator hears of it, once a minute for each kind, whatever clients get', async () => {
+    const npm = await withA();
+    await npm.get('/a');
+    says(npm, (response) => response.writeHead(401).end());
+    npm.later(DAY);
+    for (let turn = 0; turn < 5; turn++) expect((await npm.get('/a')).status).toBe(200);
+    for (let turn = 0; turn < 5; turn++) expect((await npm.get('/a/-/a-1.0.0.tgz')).status).toBe(502);
+    const told = (): unknown[] => npm.house.faults.map(({ error, where }) => `${where}: ${(error as Error).message}`);
+    expect(told()).toEqual(['npm upstream: main: the upstream does not let the registry in']);
+    says(npm, (response) => response.end('<html>'));
+    await npm.get('/a');
+    expect(told()).toHaveLength(2);
+    npm.later(61);
+    await npm.get('/a');
+    expect(told()).toHaveLength(3);
   });
 
   it('is asked again a few times, and left alone when that does not help', async () => {
@@ -245,6 +263,31 @@ describe('npm 38: how long a copy is believed', () => {
     await npm.upstream.stop();
     npm.later(DAY);
     expect(await versionsOf(await npm.another())).toEqual(['1.0.0']);
+  });
+
+  it('what could not be stored is served, and stored the next time', async () => {
+    const inner = new SynchronousMemoryDriver();
+    let full = true;
+    const driver = new Proxy(inner, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        return (...args: readonly unknown[]): unknown => {
+          if (full && name === 'write' && String(args[0]).startsWith('cache/')) throw new Error('no room');
+          return Reflect.apply(value, target, args);
+        };
+      },
+    });
+    const npm = await withA({ driver });
+    expect(await versionsOf(npm)).toEqual(['1.0.0']);
+    expect(await versionsOf(npm)).toEqual(['1.0.0']);
+    expect(npm.upstream.asked()).toEqual(['/a']);
+    full = false;
+    npm.later(DAY);
+    expect(await versionsOf(npm)).toEqual(['1.0.0']);
+    expect((await copies(npm)).length).toBe(2);
+    expect(await versionsOf(await npm.another())).toEqual(['1.0.0']);
+    expect(npm.upstream.asked()).toEqual(['/a']);
   });
 
   it('what lies damaged below cache/ is no copy, and no fault', async () => {
