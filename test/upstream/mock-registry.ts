@@ -35,8 +35,6 @@ export interface MockRegistry {
   script: Script | undefined;
   /** Connections that are open. */
   readonly open: () => number;
-  /** Calls when the next connection ends. */
-  onClose(listener: () => void): void;
   /** A version, in the documents and files. Resolves with the bytes of its tarball. */
   publish(manifest: Manifest, files?: Readonly<Record<string, string>>): Promise<Buffer>;
   /** Nobody answers any more; `start` answers again, at the same port. */
@@ -73,10 +71,6 @@ class Mock implements MockRegistry {
   }
 
   readonly open = (): number => this.sockets.size;
-
-  onClose(listener: () => void): void {
-    for (const socket of this.sockets) socket.once('close', listener);
-  }
 
   asked(): readonly string[] {
     const fresh = this.heard.slice(this.told).map(({ path }) => path.slice(MOUNT.length));
