@@ -88,10 +88,11 @@ for (const name of ['npm-9', 'npm-10', 'npm-11'] as const) {
     });
 
     // the older ones put the registry's own path in front of any
-    it.skipIf(name !== 'npm-11')('npm 34: a lockfile with the same path on another host', async () => {
-      const elsewhere = await locked((resolved) => resolved.replace(at(origin).registry, 'https://packages.invalid/npm/'));
-      await installs(elsewhere, ['replace-registry-host=always']);
-    });
+    if (name === 'npm-11')
+      it('npm 34: a lockfile with the same path on another host', async () => {
+        const elsewhere = await locked((resolved) => resolved.replace(at(origin).registry, 'https://packages.invalid/npm/'));
+        await installs(elsewhere, ['replace-registry-host=always']);
+      });
 
     it('view, outdated, audit, exec', async () => {
       const by = at(user);
