@@ -194,5 +194,6 @@ describe('P5: stored manifests', () => {
 
   it('refuse dependencies that cannot be read', () => {
     expect(() => compose({ dependencies: ['x'] })).toThrow(/must be an object/);
+    expect(compose({ dependencies: [], peerDependencies: {} })).not.toContain('"dependencies"');
   });
 });

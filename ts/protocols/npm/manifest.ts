@@ -96,7 +96,8 @@ const bad = (field: string, what: string): RegistryError => invalid(`package.jso
 /** Installers fall over a range that is no text, and over a flag without its object: who installs would be the first to hear of it. */
 function dependencies(inner: Fields, field: string): Fields | undefined {
   const value = inner[field];
-  if (value === undefined || value === null) return undefined;
+  // an empty list is what some languages write for an empty object; npm reads it as none
+  if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) return undefined;
   if (!isFields(value)) throw bad(field, 'an object');
   const flags = field === 'peerDependenciesMeta';
   for (const [name, entry] of Object.entries(value))
