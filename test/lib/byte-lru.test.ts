@@ -29,6 +29,22 @@ describe('ByteLru', () => {
     expect([lru.get('a'), lru.get('b'), lru.size, lru.bytes]).toEqual([undefined, 2, 1, 10]);
   });
 
+  it('keeps the last one that is larger beside the others, where that was asked for', () => {
+    const lru = new ByteLru<string, number>(100, { oneLarger: true });
+    lru.set('a', 1, 10);
+    lru.set('b', 2, 101);
+    expect([lru.get('a'), lru.get('b'), lru.peek('b'), lru.size, lru.bytes]).toEqual([1, 2, 2, 1, 10]);
+    lru.set('c', 3, 101);
+    expect([lru.get('b'), lru.get('c')]).toEqual([undefined, 3]);
+    lru.set('c', 4, 20);
+    expect([lru.get('c'), lru.bytes]).toEqual([4, 30]);
+    lru.set('d', 5, 101);
+    expect([lru.delete('d'), lru.delete('d'), lru.get('d')]).toEqual([true, false, undefined]);
+    lru.set('e', 6, 101);
+    lru.clear();
+    expect(lru.get('e')).toBeUndefined();
+  });
+
   it('counts a replaced entry once, and forgets everything on clear', () => {
     const lru = new ByteLru<string, number>(100);
     lru.set('a', 1, 60);

@@ -96,7 +96,7 @@ export class UpstreamDocuments<T> {
   }) {
     this.copies = parts.copies;
     this.runtime = parts.runtime;
-    this.kept = new ByteLru(parts.cacheBytes);
+    this.kept = new ByteLru(parts.cacheBytes, { oneLarger: true });
     this.onFault = parts.onFault;
     this.onFailure = parts.onFailure;
   }
