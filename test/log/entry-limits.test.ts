@@ -20,6 +20,8 @@ it('R1: an entry takes a thousand changes, and one request no more than an entry
 });
 
 it('R1: what would make an entry of the same moment too long gets the next one', async () => {
+  // other files share the list
+  faults.length = 0;
   const space = await opened(new SimpleStore());
   const committed = await Promise.all([400, 700, 500, 1].map((count) => space.commit<number>('p', notes(count))));
   expect(committed.map(({ result }) => result)).toEqual([400, 700, 500, 1]);
