@@ -1,6 +1,7 @@
 import type { Clock, Runtime } from '../../ts/lib/clock.js';
 import type { StorageDriver } from '../../ts/storage/driver.js';
 import { MemoryDriver } from '../../ts/storage/drivers/memory.js';
+import { sleepOn } from '../sleep-on.js';
 
 const START = 1_800_000_000_000;
 
@@ -34,14 +35,7 @@ export class MachineClock implements Clock {
   }
 
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const timer = this.after(milliseconds, resolve);
-      signal?.addEventListener('abort', () => {
-        timer.cancel();
-        reject(signal.reason);
-      });
-    });
+    return sleepOn(this, milliseconds, signal);
   }
 }
 

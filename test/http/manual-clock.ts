@@ -1,4 +1,5 @@
 import type { Clock, Runtime } from '../../ts/lib/clock.js';
+import { sleepOn } from '../sleep-on.js';
 
 /** A clock that stands still until it is told to move; timers run in order of their time. */
 export class ManualClock implements Clock {
@@ -28,14 +29,7 @@ export class ManualClock implements Clock {
   }
 
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const timer = this.after(milliseconds, resolve);
-      signal?.addEventListener('abort', () => {
-        timer.cancel();
-        reject(signal.reason);
-      });
-    });
+    return sleepOn(this, milliseconds, signal);
   }
 
   advance(milliseconds: number): void {
