@@ -1,4 +1,4 @@
-import { Mounts } from './compose-mounts.js';
+import { comparable, Mounts } from './compose-mounts.js';
 import type { OpenRepository } from './compose-repositories.js';
 import type { Route } from './http/route.js';
 import { canonicalPath, match } from './http/router.js';
@@ -67,6 +67,18 @@ export class CommonMounts {
   /** The first repository with a route that answers this path at the root of the host. Throws `invalid` for a malformed path. */
   root(method: string, path: string): AtRoot | undefined {
     return this.roots.find(({ routes }) => knows(routes, method, canonicalPath(path)));
+  }
+
+  /**
+   * Who answers whatever is asked below a common path, if only that there is no such thing: its clients read no errors but those of their own form. A host with
+   * handlers of its own may have such paths too (`root`).
+   */
+  below(path: string): AtRoot | undefined {
+    const wanted = comparable(path);
+    return this.roots.find(({ repository }) => {
+      const { commonMount } = repository.site.instance;
+      return commonMount !== undefined && (wanted === commonMount || wanted.startsWith(`${commonMount}/`));
+    });
   }
 
   /** Who answers beside this repository at the root of the host, itself included. */

@@ -35,7 +35,7 @@ export class Mounts<T> {
 }
 
 /** `%6e` is `n` wherever it stands, also in a mount's name. A path that is no good stays as it is: the pipeline refuses it in the protocol's own words. */
-function comparable(path: string): string {
+export function comparable(path: string): string {
   try {
     return canonicalPath(path);
   } catch {

@@ -128,7 +128,7 @@ export class SmartRegistry implements RawHandler {
   handles(path: string): boolean {
     if (this.planned.find(path) !== undefined) return true;
     try {
-      return this.answering !== undefined && rootOf(this.answering, 'GET', path) !== undefined;
+      return this.answering?.common.root('GET', path) !== undefined;
     } catch {
       // no path of ours: whose it is, others say
       return false;
@@ -352,6 +352,6 @@ function placeOf(opened: Opened, method: string, { path }: Located, chosen: Open
 }
 
 function rootOf({ common }: Opened, method: string, path: string): Place | undefined {
-  const found = common.root(method, path);
+  const found = common.below(path) ?? common.root(method, path);
   return found && { repository: found.repository, path, neighbours: found.neighbours };
 }

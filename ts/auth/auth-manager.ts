@@ -33,6 +33,9 @@ export interface Session {
   readonly ttl: number;
 }
 
+/** What is left for those who may change nothing. */
+const READING: readonly string[] = ['*:*:*:read'];
+
 const wrong = (message: string, code?: string): RegistryError =>
   new RegistryError('unauthenticated', message, code === undefined ? {} : { code });
 
@@ -139,7 +142,8 @@ export class AuthManager implements Gate {
     ttlSeconds: number,
     { empty = false, lists = false }: { readonly empty?: boolean; readonly lists?: boolean } = {},
   ): Promise<Session> {
-    const granted = await this.granted(principal, scopes);
+    const all = await this.granted(principal, scopes);
+    const granted = principal.readonly ? intersectScopes(all, READING) : all;
     const left = Math.floor(((principal.token.expiresAt ?? Number.POSITIVE_INFINITY) - this.options.runtime.clock.now()) / 1_000);
     const ttl = Math.min(ttlSeconds, left);
     if ((granted.length === 0 && !empty) || ttl < 1)

@@ -24,6 +24,8 @@ export interface Entry {
   readonly reading: boolean;
   /** Identity strings that the route named. */
   readonly names: readonly string[];
+  /** What callers write before each of them; default: nothing. */
+  readonly prefix?: string;
   readonly caller: Asker;
   readonly source: PackageSource<Ruled>;
   readonly errors: ErrorFormat;
@@ -98,9 +100,12 @@ async function within(
  * What a caller hears who may not read a package, and also who asks for an absent one: the same, byte for byte, or existence could be learnt.
  * In a repository that is closed to anonymous callers they never come this far.
  */
-export function unreadable({ errors, caller }: Pick<Entry, 'errors' | 'caller'>, name: string): RegistryError {
+export function unreadable(
+  { errors, caller, prefix = '' }: Pick<Entry, 'errors' | 'caller' | 'prefix'>,
+  name: string,
+): RegistryError {
   if (!caller.principal && errors.anonymousDenied === 'unauthenticated') return unauthenticated();
-  return errors.absent?.(name) ?? notFound('package');
+  return errors.absent?.(prefix + name) ?? notFound('package');
 }
 
 /** Another session would be let in, as far as can be said without the package: clients are told to fetch it, and cannot be told so twice. */

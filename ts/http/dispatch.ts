@@ -221,10 +221,11 @@ async function answer(exchange: Exchange): Promise<Answer> {
   exchange.principal = await identify(exchange, route);
   const incoming = await boundBody(exchange, route);
   const caller = exchange.caller(exchange.principal);
-  const entry: Entry = { route, reading: exchange.reading, names, caller, source: site.source, errors: site.instance.errors };
+  const { reading, prefix } = exchange;
+  const entry: Entry = { route, reading, names, prefix, caller, source: site.source, errors: site.instance.errors };
   const packages = await authorise(entry);
   const [first] = packages;
-  if (exchange.reading && actions.every((action) => action === 'read') && first && isAbsent(first.snapshot))
+  if (reading && actions.every((action) => action === 'read') && first && isAbsent(first.snapshot))
     exchange.absent = unreadable(entry, first.name);
   const body = route.body?.parse ? await route.body.parse(incoming) : incoming;
   const reply = await route.handler(new HandlerCall(exchange, { values, query, packages, body, entry }));

@@ -23,7 +23,7 @@ export interface ErrorFormat {
   status?(error: RegistryError): number | undefined;
   /**
    * The 404 for a package that does not exist, and for one whose existence this caller must not learn: the pipeline puts it in the place of whatever
-   * 404 a reading handler throws for an absent package, so that the two cannot be told apart. Default: `package not found`.
+   * 404 a reading handler throws for an absent package, so that the two cannot be told apart. `name`: as the caller writes it. Default: `package not found`.
    */
   absent?(name: string): RegistryError;
   /**

@@ -88,6 +88,49 @@ describe('several image repositories at the root of one host', () => {
     expect(await json('/v2/team/tags/list')).toEqual({ name: 'team', tags: ['v1'] });
   });
 
+  it('oci 4: so do errors', async () => {
+    const { push, json } = registry;
+    await push('/v2/team/app', 'text/a');
+    for (const [path, name] of [
+      ['/v2/team/none/tags/list', 'team/none'],
+      ['/v2/team/none/manifests/v1', 'team/none'],
+      [`/v2/deep/images/none/blobs/${digestOf('x')}`, 'deep/images/none'],
+      ['/v2/team/none/_oci/ext/discover', 'team/none'],
+      ['/team/v2/none/tags/list', 'none'],
+      ['/v2/none/tags/list', 'none'],
+    ] as const)
+      expect([path, (await json(path)).errors[0]]).toEqual([
+        path,
+        expect.objectContaining({ code: 'NAME_UNKNOWN', detail: { name } }),
+      ]);
+  });
+
+  it('oci 4: whatever is asked below /v2/ is answered in the words that clients read, though hosts may have such paths of their own', async () => {
+    const { ask } = registry;
+    for (const [method, path, status] of [
+      ['GET', '/v2/app/nothing', 404],
+      ['GET', '/v2/app/tags/list/', 404],
+      ['GET', '/v2/app/tags', 404],
+      ['GET', '/v2/token/', 404],
+      ['GET', '/%762/app/tags', 404],
+      ['POST', '/v2/app/nothing', 404],
+      ['GET', '/v2/team/nothing', 404],
+      ['GET', `/v2/${'a/'.repeat(2_500)}tags/list`, 400],
+      ['GET', '/v2/a%zz/tags/list', 400],
+    ] as const) {
+      const answer = await ask(method, path, { headers: { authorization: '' } });
+      const { errors } = (await answer.json()) as { errors?: { code: string; message: string }[] };
+      const said = [path, answer.status, answer.headers.get('content-type'), errors?.length];
+      expect(said).toEqual([path, status, 'application/json', 1]);
+      expect(errors?.[0]?.code).toMatch(/^[A-Z_]+$/);
+      expect((await ask('HEAD', path)).status).toBe(method === 'GET' ? status : 404);
+    }
+    const [instance] = open;
+    for (const path of ['/v2/app/nothing', '/v2/users', '/v2', '/v2/app/tags/list', '/v2x'])
+      expect([path, instance?.handles(path)]).toEqual([path, path === '/v2' || path.endsWith('/list')]);
+    expect(await (await ask('GET', '/v2x')).json()).toEqual({ error: { code: 'not_found', message: 'nothing is mounted here' } });
+  });
+
   it('the challenge speaks of the outer name, and the one token endpoint understands it', async () => {
     const { ask, push } = registry;
     await push('/v2/team/app', 'text/a');

@@ -1,6 +1,7 @@
 import { json, type Reply } from '../../http/reply.js';
 import type { Call } from '../../http/route.js';
 import { nameUnknown } from './errors.js';
+import { outerName } from './locations.js';
 import { isInhabited, type OciState } from './state.js';
 
 /** What the extension for extensions says of itself (distribution-spec, extensions/_oci.md). */
@@ -16,6 +17,6 @@ export const discoverAll = async (): Promise<Reply> =>
 
 /** `GET /v2/<name>/_oci/ext/discover`. */
 export const discoverFor = async (call: Call<{ readonly name: string }, unknown, OciState>): Promise<Reply> => {
-  if (!isInhabited(call.package.snapshot.state)) throw nameUnknown(call.params.name);
+  if (!isInhabited(call.package.snapshot.state)) throw nameUnknown(outerName(call, call.params.name));
   return discoverAll();
 };

@@ -93,7 +93,7 @@ export class Reads {
   tags = async (call: Named): Promise<Reply> => {
     const { name } = call.params;
     const { state } = call.package.snapshot;
-    if (state.createdAt === 0) throw nameUnknown(name);
+    if (state.createdAt === 0) throw nameUnknown(outerName(call, name));
     const { items, next } = pageOfTags(state.tags, call.query);
     const path = pathOf(call, name, '/tags/list');
     return json({ name: outerName(call, name), tags: items }, 'revalidate', linked(path, next));

@@ -4,7 +4,7 @@ import type { Call } from '../../http/route.js';
 import { utf8 } from '../../lib/bytes.js';
 import type { PackageHandle } from '../../packages/package-handle.js';
 import { nameUnknown } from './errors.js';
-import { nextLink, pathOf } from './locations.js';
+import { nextLink, outerName, pathOf } from './locations.js';
 import { annotationsOf, INDEX, manifestFields } from './manifest.js';
 import type { Digest } from './names.js';
 import type { Manifests } from './read.js';
@@ -36,8 +36,9 @@ export class Referrers {
   list = async (call: ReferrersCall): Promise<Reply> => {
     const { name, digest } = call.params;
     // an empty list would tell strangers that this is not one of the repositories that they may not see
-    if (!call.principal && call.package.snapshot.state.createdAt === 0) throw nameUnknown(name);
-    const filter = call.query.get('artifactType');
+    if (!call.principal && call.package.snapshot.state.createdAt === 0) throw nameUnknown(outerName(call, name));
+    // one without a type is none: no manifest has an empty one
+    const filter = call.query.get('artifactType') || undefined;
     const n = Math.max(1, pageSize(call.query.get('n'), MAX_PAGE));
     const { descriptors, last } = await this.page(call, filter, n);
     const body = `{"schemaVersion":2,"mediaType":"${INDEX}","manifests":[${descriptors.join(',')}]}`;

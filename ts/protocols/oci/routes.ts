@@ -48,7 +48,16 @@ const general = ({ tokens, catalog }: OciHandlers, base: '/v2' | '', root: boole
     .map((end) =>
       route({ id: 'ping', method: 'GET', root, path: `${base}${end}`, params: {}, access: 'public', handler: tokens.ping }),
     ),
-  route({ id: 'token', method: 'GET', root, path: `${base}/token`, params: {}, access: 'public', handler: tokens.get }),
+  route({
+    id: 'token',
+    method: 'GET',
+    once: true,
+    root,
+    path: `${base}/token`,
+    params: {},
+    access: 'public',
+    handler: tokens.get,
+  }),
   route({
     id: 'token-form',
     method: 'POST',

@@ -65,14 +65,14 @@ export class Uploads {
     const { name } = call.params;
     const mount = call.query.get('mount');
     if (mount !== undefined) {
-      await this.expectNothing(call.body);
+      await this.expectNothing(call.body, 'a mount takes no bytes');
       const digest = digestOf(mount);
       if (digest && (await this.mount(call, digest))) return received(call, name, digest.text);
     }
     const whole = mount === undefined ? announced(call.query) : undefined;
     if (whole !== undefined) return this.whole(call, parseDigest(whole));
     const algorithm = parseAlgorithm(call.query.get('digest-algorithm'));
-    if (mount === undefined) await this.expectNothing(call.body);
+    if (mount === undefined) await this.expectNothing(call.body, 'bytes without a digest: use ?digest= or PATCH');
     await this.mayPush(call.package);
     const session = await this.sessions.start(name, actorOf(call), algorithm === 'sha256' ? [] : [algorithm]);
     return this.standing(call, name, session.id, 0, 202);
@@ -101,7 +101,9 @@ export class Uploads {
 
   /** PUT: the last piece, if any, and the digest of it all. */
   finish = async (call: SessionCall<RequestBody>): Promise<Reply> => {
-    const digest = parseDigest(announced(call.query) ?? '');
+    const whole = announced(call.query);
+    if (whole === undefined) throw digestInvalid('the digest is missing: PUT ends an upload with ?digest=');
+    const digest = parseDigest(whole);
     const session = await this.session(call);
     const chunk = chunkOf(call.headers, call.body);
     const state = (await this.repeated(call, session, chunk, digest))
@@ -282,9 +284,8 @@ export class Uploads {
       throw new RegistryError('forbidden', 'you may not push to this repository', { code: 'DENIED' });
   }
 
-  private async expectNothing(body: RequestBody): Promise<void> {
-    for await (const chunk of body.stream())
-      if (chunk.byteLength > 0) throw sizeInvalid('bytes without a digest: use ?digest= or PATCH');
+  private async expectNothing(body: RequestBody, message: string): Promise<void> {
+    for await (const chunk of body.stream()) if (chunk.byteLength > 0) throw sizeInvalid(message);
   }
 
   private standing(call: Place, name: string, id: string, offset: number, status: 202 | 204): Reply {
