@@ -28,7 +28,7 @@ const factsOf = (house: House): HouseFacts => ({
 });
 
 /** The registry as the stand-alone server answers for it. */
-const served = (house: House): ServedHouse => new ServedHouse({ ...factsOf(house), rest: house.registry });
+const served = (house: House): Promise<ServedHouse> => ServedHouse.open({ ...factsOf(house), rest: house.registry });
 
 async function ask(house: ServedHouse, method: string, path: string, { headers = {}, body }: Asked = {}) {
   const {
@@ -94,7 +94,7 @@ function matrixOf<W extends Whoever>({ title, callers, uses, oracle, open: opene
     beforeAll(async () => {
       before = { ...counts };
       troupe = await opened(open);
-      house = served(troupe.house);
+      house = await served(troupe.house);
     });
     afterAll(async () => {
       expect(troupe.house.faults).toEqual([]);
@@ -106,9 +106,11 @@ function matrixOf<W extends Whoever>({ title, callers, uses, oracle, open: opene
       return new Matrix({ ...troupe.stage, house: own }, open, { uses, oracle, spellings });
     };
 
-    it('knows every route of the surface, and no other', () => {
+    it('knows every route of the surface, and no other', async () => {
       const { repositories, auth } = troupe.house.registry.parts;
-      const managed = repositories.flatMap((repository) => managementOf(repository, auth.accounts).routes);
+      const managed = (await Promise.all(repositories.map((one) => managementOf(one, auth.accounts)))).flatMap(
+        ({ routes }) => routes,
+      );
       const routes = [...houseRoutes(factsOf(troupe.house)).routes, ...managed];
       expect(routes.map(({ id }) => id).sort()).toEqual(uses.map(({ id }) => id).sort());
       expect(troupe.characters).toHaveLength(callers);

@@ -8,7 +8,7 @@ export interface Later<T> {
   /** The first call of any of them loads; what cannot be loaded rejects that call, and the next one tries again. */
   readonly methods: Asked<T>;
   /** Loads now, so that no call has to wait for it. */
-  load(): Promise<unknown>;
+  load(): Promise<T>;
 }
 
 /** Puts the making of an object off until somebody asks it for something: `make` imports its modules, which a start then need not wait for. */

@@ -114,7 +114,7 @@ export interface Protocol<S extends Ruled> {
   /** What a package is called in scopes: `package`, `repository`, `crate`, … */
   readonly resourceType: string;
   readonly schema: LogSchema<S>;
-  readonly lifeCycle: LifeCycle<S>;
+  lifeCycle(): Promise<LifeCycle<S>>;
   /** Which objects a state speaks of. */
   readonly inventory: Inventory<S>;
   /** One line for a shell that points the stock client at a repository. `$ENTREPOT_TOKEN` holds the token. `baseUrl` has no slash at its end. */

@@ -93,8 +93,9 @@ async function openPackage(
   purpose: 'read' | 'change',
 ): Promise<PackageLifeCycle> {
   const { repository: packages, protocol } = repositoryNamed(registry, repository);
-  const handle = await packages.ours.open(protocol.lifeCycle.identity(name), operator(), purpose);
-  return new PackageLifeCycle(handle, protocol.lifeCycle);
+  const lifeCycle = await protocol.lifeCycle();
+  const handle = await packages.ours.open(lifeCycle.identity(name), operator(), purpose);
+  return new PackageLifeCycle(handle, lifeCycle);
 }
 
 async function list({ registry, words, out }: CommandCall): Promise<number> {
@@ -126,7 +127,7 @@ async function list({ registry, words, out }: CommandCall): Promise<number> {
 async function history({ registry, words, out }: CommandCall): Promise<number> {
   const [repository = '', name = ''] = words;
   const { space, protocol } = repositoryNamed(registry, repository);
-  const identity = protocol.lifeCycle.identity(name);
+  const identity = (await protocol.lifeCycle()).identity(name);
   const nameOf = namesFrom(registry.auth.accounts);
   let any = false;
   for await (const { entry, at, by, type, details } of historyOf(space, identity)) {

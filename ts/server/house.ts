@@ -24,8 +24,14 @@ export class House implements RawHandler {
   private readonly own: Site;
   private readonly managed: Mounts<Site>;
 
-  constructor(options: HouseOptions) {
+  private constructor(options: HouseOptions, own: Site, managed: Mounts<Site>) {
     this.options = options;
+    this.own = own;
+    this.managed = managed;
+  }
+
+  /** Knows each protocol's ways to manage its packages before anybody asks. */
+  static async open(options: HouseOptions): Promise<House> {
     const { registry } = options;
     const base = {
       gate: registry.auth.manager,
@@ -33,13 +39,15 @@ export class House implements RawHandler {
       limits: DEFAULT_LIMITS,
       onFault: (error: unknown) => registry.onFault(error, 'house'),
     };
-    this.own = { ...base, instance: houseRoutes(options), source: noPackages };
-    this.managed = new Mounts(
-      registry.repositories.map((repository) => ({
+    const managed = registry.repositories.map(async (repository) => {
+      const instance = await managementOf(repository, registry.auth.accounts);
+      return {
         basePath: `${API}/${repository.plan.name}`,
-        target: { ...base, instance: managementOf(repository, registry.auth.accounts), source: repository.repository.ours },
-      })),
-    );
+        target: { ...base, instance, source: repository.repository.ours },
+      };
+    });
+    const own = { ...base, instance: houseRoutes(options), source: noPackages };
+    return new House(options, own, new Mounts(await Promise.all(managed)));
   }
 
   handle(context: IRequestContext): Promise<RawResponse> {

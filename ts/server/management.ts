@@ -11,6 +11,7 @@ import { steersTerminal } from '../lib/printable.js';
 import { historyPage } from '../packages/history.js';
 import type { Ruled } from '../packages/package-handle.js';
 import { MAX_OWNERS } from '../packages/policy.js';
+import type { LifeCycle } from '../protocols/protocol.js';
 import { isThere, PackageLifeCycle } from './life-cycle.js';
 import { limitOf, peopleIn, showPackage } from './shown-package.js';
 
@@ -75,14 +76,15 @@ function entryOf(text: string): number {
 
 /** The newest ones, or those before `before`. The log of a deleted package is for whoever may administer it: for readers it never was. */
 async function showHistory(
-  { space, protocol }: OpenRepository,
+  space: OpenRepository['space'],
+  lifeCycle: LifeCycle<Ruled>,
   call: Call<unknown, unknown, Ruled>,
   accounts: Pick<Accounts, 'profile'>,
 ): Promise<Reply> {
   const { name, snapshot } = call.package;
   const limit = limitOf(call.query, '100');
   const end = Math.min(snapshot.position, entryOf(call.query.get('before') ?? String(snapshot.position)));
-  const there = isThere(protocol.lifeCycle, snapshot) || (snapshot.position > 0 && (await call.package.may('admin')));
+  const there = isThere(lifeCycle, snapshot) || (snapshot.position > 0 && (await call.package.may('admin')));
   if (!there) throw notFound(`package ${name}`);
   const onRecord = (): void => call.progress();
   const { records, before } = await historyPage(space, name, { before: end, limit, signal: call.signal, onRecord });
@@ -94,8 +96,12 @@ async function showHistory(
 }
 
 /** The management surface of one repository, as routes of their own beside the protocol's: same packages, same rules, same commit. */
-export function managementOf(repository: OpenRepository, accounts: Pick<Accounts, 'findUser' | 'profile'>): ProtocolInstance {
-  const { lifeCycle, name: protocol, resourceType } = repository.protocol;
+export async function managementOf(
+  repository: OpenRepository,
+  accounts: Pick<Accounts, 'findUser' | 'profile'>,
+): Promise<ProtocolInstance> {
+  const { name: protocol, resourceType } = repository.protocol;
+  const lifeCycle = await repository.protocol.lifeCycle();
   const params = { name: texts((text) => lifeCycle.identity(text)) };
   const both = { ...params, version: texts((text) => lifeCycle.version(text)) };
   const about = ({ name }: { readonly name: string }): string => name;
@@ -121,7 +127,7 @@ export function managementOf(repository: OpenRepository, accounts: Pick<Accounts
       access: 'read',
       authenticated: true,
       package: about,
-      handler: (call) => showHistory(repository, call, accounts),
+      handler: (call) => showHistory(repository.space, lifeCycle, call, accounts),
     }),
     route({
       id: 'manage-yank',

@@ -121,7 +121,7 @@ class Running implements RunningServer {
   /** From here on the house answers too; before, the registry alone, and of the house only "are you there". */
   async open(all: NonNullable<ServeHooks['allMetrics']>): Promise<void> {
     const { House } = await import('./house.js');
-    this.front = new House({
+    this.front = await House.open({
       registry: this.registry.parts,
       rest: this.registry,
       rootTaken: this.registry.handles('/'),

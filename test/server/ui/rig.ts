@@ -70,7 +70,7 @@ export async function served({ anonymousRead = [], npm = '/npm', publicUrl }: Se
     ...(publicUrl === undefined ? {} : { publicUrl }),
   });
   await registry.init();
-  const house = new House({
+  const house = await House.open({
     registry: registry.parts,
     rest: registry,
     rootTaken: npm === '/',

@@ -3,8 +3,8 @@ import type { Reply } from '../../http/reply.js';
 import type { Call } from '../../http/route.js';
 import { confirmationChange, visibilityChange } from '../../packages/changes.js';
 import type { Confirmation } from '../../packages/package-handle.js';
+import type { Fields } from './fields.js';
 import { actorOf, change, done } from './life-cycle.js';
-import type { Fields } from './manifest.js';
 import type { NpmName } from './names.js';
 import type { NpmState } from './state.js';
 

@@ -1,8 +1,9 @@
 import { type Route, routesOf } from '../../http/route.js';
 import type { Asked } from '../../lib/later.js';
-import { type AccountHandlers, jsonObject, loginForm } from './account.js';
+import type { AccountHandlers } from './account.js';
+import type { ConfirmationHandlers } from './confirmation.js';
+import { jsonObject } from './fields.js';
 import { nameParam, revParam, textParam, userParam } from './names.js';
-import { codeForm, type OneTimePasswordHandlers } from './one-time-password.js';
 import type { ProfileHandlers } from './profile.js';
 import type { NpmState } from './state.js';
 import type { TrustedPublishingHandlers } from './trusted-publishing.js';
@@ -12,13 +13,13 @@ const route = routesOf<NpmState>();
 
 export interface AccountTables {
   readonly trusted: Asked<TrustedPublishingHandlers>;
-  readonly accounts: AccountHandlers;
+  readonly accounts: Asked<AccountHandlers>;
   readonly profiles: Asked<ProfileHandlers>;
-  readonly oneTimePasswords: OneTimePasswordHandlers;
+  readonly confirmations: Asked<ConfirmationHandlers>;
 }
 
 /** Users, tokens, logins. */
-export const accountRoutes = ({ accounts: on, profiles, oneTimePasswords, trusted }: AccountTables): readonly Route[] => [
+export const accountRoutes = ({ accounts: on, profiles, confirmations, trusted }: AccountTables): readonly Route[] => [
   route({
     id: 'login-legacy',
     method: 'PUT',
@@ -76,7 +77,7 @@ export const accountRoutes = ({ accounts: on, profiles, oneTimePasswords, truste
     path: '/-/v1/login/{session}',
     params: { session: textParam },
     access: 'public',
-    body: { max: 16 * KiB, parse: loginForm },
+    body: { max: 16 * KiB },
     handler: on.loginConfirm,
   }),
   route({
@@ -122,7 +123,7 @@ export const accountRoutes = ({ accounts: on, profiles, oneTimePasswords, truste
     path: '/-/v1/confirm/{session}',
     params: { session: textParam },
     access: 'public',
-    handler: oneTimePasswords.page,
+    handler: confirmations.page,
   }),
   route({
     id: 'confirm',
@@ -130,8 +131,8 @@ export const accountRoutes = ({ accounts: on, profiles, oneTimePasswords, truste
     path: '/-/v1/confirm/{session}',
     params: { session: textParam },
     access: 'public',
-    body: { max: 16 * KiB, parse: codeForm },
-    handler: oneTimePasswords.confirm,
+    body: { max: 16 * KiB },
+    handler: confirmations.confirm,
   }),
   route({
     id: 'confirm-done',
@@ -140,7 +141,7 @@ export const accountRoutes = ({ accounts: on, profiles, oneTimePasswords, truste
     path: '/-/v1/confirmed/{session}',
     params: { session: textParam },
     access: 'public',
-    handler: oneTimePasswords.done,
+    handler: confirmations.done,
   }),
   // npm drops the registry's path from this URL. What comes with it is judged by the handler: it is no token of ours.
   route({

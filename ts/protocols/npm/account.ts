@@ -4,9 +4,9 @@ import type { TokenInfo } from '../../auth/user-state.js';
 import { HTTP_STATUS, invalid, RegistryError } from '../../errors/registry-error.js';
 import { empty, json, type Reply } from '../../http/reply.js';
 import type { Call, RequestBody } from '../../http/route.js';
+import type { Fields } from './fields.js';
 import { fieldsOf, html, type LoginForm, loginPage } from './login-page.js';
-import { type Fields, isFields } from './manifest.js';
-import { codeOf, type OneTimePasswordHandlers } from './one-time-password.js';
+import { codeOf, type NpmOneTimePasswords } from './one-time-password.js';
 import type { NpmState } from './state.js';
 import { grantOf } from './token-request.js';
 
@@ -15,15 +15,8 @@ type Plain<B = unknown> = Of<Record<never, never>, B>;
 
 const PROTOCOL = 'npm';
 
-/** A body that must be a JSON object. */
-export async function jsonObject(body: RequestBody): Promise<Fields> {
-  const value = await body.json();
-  if (!isFields(value)) throw invalid('the body must be a JSON object');
-  return value;
-}
-
 /** The fields of the login page. */
-export async function loginForm(body: RequestBody): Promise<LoginForm> {
+async function loginForm(body: RequestBody): Promise<LoginForm> {
   const get = await fieldsOf(body);
   const [name, password, code] = [get('name'), get('password'), get('code')];
   if (typeof name !== 'string' || typeof password !== 'string') throw invalid('name and password are missing');
@@ -55,9 +48,9 @@ export const emailOf = (value: unknown): string | undefined => (typeof value ===
 /** Users, tokens and logins, over whatever keeps the accounts. */
 export class AccountHandlers {
   private readonly accounts: Accounts;
-  private readonly otp: OneTimePasswordHandlers;
+  private readonly otp: NpmOneTimePasswords;
 
-  constructor(accounts: Accounts, otp: OneTimePasswordHandlers) {
+  constructor(accounts: Accounts, otp: NpmOneTimePasswords) {
     this.accounts = accounts;
     this.otp = otp;
   }
@@ -106,8 +99,8 @@ export class AccountHandlers {
     return pending ? html(200, loginPage('ask')) : html(404, loginPage('over'));
   };
 
-  loginConfirm = async (call: Of<{ readonly session: string }, LoginForm>): Promise<Reply> => {
-    const { name, password, code } = call.body;
+  loginConfirm = async (call: Of<{ readonly session: string }, RequestBody>): Promise<Reply> => {
+    const { name, password, code } = await loginForm(call.body);
     try {
       await this.accounts.approveLogin(call.params.session, PROTOCOL, { name, password, code: code || undefined });
       return html(200, loginPage('done'));

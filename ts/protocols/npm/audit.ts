@@ -3,7 +3,7 @@ import { parseJson } from '../../formats/json.js';
 import { json, type Reply } from '../../http/reply.js';
 import type { Call, RequestBody } from '../../http/route.js';
 import type { UpstreamDocuments } from '../../packages/upstream-format.js';
-import { isFields } from './manifest.js';
+import { isFields } from './fields.js';
 import type { PublicKey, Signer } from './signer.js';
 import type { NpmState } from './state.js';
 
@@ -46,8 +46,6 @@ export class AuditHandlers {
     this.signer = signer;
     this.upstreams = upstreams;
   }
-
-  ping = async (): Promise<Reply> => json({}, 'no-store');
 
   /** Our own, and those of the registries whose packages are served here: their versions keep their signatures. */
   keys = async (call: Plain): Promise<Reply> => {

@@ -1,9 +1,9 @@
 import type { Json } from '../../lib/json.js';
 import { type Change, type LogSchema, UnknownChange } from '../../log/schema.js';
 import { type PackageCodec, packageSchema } from '../../packages/fold.js';
-import { cardOf, type Fields, isFields, type NpmManifest } from './manifest.js';
-import { representative } from './render.js';
-import { type Card, type NpmFile, type NpmPackage, type NpmState, tarballOf } from './state.js';
+import { type Fields, isFields } from './fields.js';
+import type { NpmManifest } from './manifest.js';
+import { type Card, type NpmFile, type NpmPackage, type NpmState, representative, tarballOf } from './state.js';
 
 /** What a `data` change (or the `data` of a `publish`) says. Absent: as it was. */
 export interface NpmPatch {
@@ -38,6 +38,40 @@ function applyPatch(data: NpmPackage, patch: unknown, version: unknown): NpmPack
 /** What a version that was withdrawn said of itself is not shown any more. */
 const withoutReadme = (data: NpmPackage, version?: unknown): NpmPackage =>
   data.readmeOf === undefined || (version !== undefined && version !== data.readmeOf) ? data : { stars: data.stars };
+
+const clipped = (value: unknown, length: number): string | undefined =>
+  typeof value === 'string' && value !== '' ? value.slice(0, length) : undefined;
+
+/** A list, or the one text that not every client takes apart. */
+const words = (keywords: unknown): readonly unknown[] | undefined =>
+  typeof keywords === 'string' ? keywords.split(',') : Array.isArray(keywords) ? keywords : undefined;
+
+/** `Ann Bee <ann@mail.example> (https://ann.example)` → `Ann Bee`. */
+const personName = (person: unknown): unknown =>
+  typeof person === 'string'
+    ? person
+        .slice(0, 1_024)
+        .replace(/[<(].*$/s, '')
+        .trim()
+    : person;
+
+/** What search shows of a version, each field bounded. */
+export function cardOf(manifest: Fields): Card {
+  const { author, repository, bugs } = manifest;
+  const card = {
+    description: clipped(manifest['description'], 512),
+    keywords: words(manifest['keywords'])
+      ?.filter((word) => typeof word === 'string')
+      .slice(0, 40)
+      .map((word: string) => word.trim().slice(0, 64)),
+    author: clipped(personName(isFields(author) ? author['name'] : author), 128),
+    license: clipped(manifest['license'], 64),
+    homepage: clipped(manifest['homepage'], 512),
+    repository: clipped(isFields(repository) ? repository['url'] : repository, 512),
+    bugs: clipped(isFields(bugs) ? bugs['url'] : bugs, 512),
+  };
+  return Object.fromEntries(Object.entries(card).filter(([, value]) => value !== undefined));
+}
 
 /** What search and lists know of a package. */
 export interface NpmSummary extends Card {

@@ -4,16 +4,12 @@ import type { ProtocolInstance } from '../../http/plugin.js';
 import type { Runtime } from '../../lib/clock.js';
 import { later } from '../../lib/later.js';
 import type { UpstreamDocuments } from '../../packages/upstream-format.js';
-import { AccountHandlers } from './account.js';
-import { AuditHandlers } from './audit.js';
 import { npmErrors } from './errors.js';
 import { parseName } from './names.js';
-import { OneTimePasswordHandlers } from './one-time-password.js';
+import { NpmOneTimePasswords } from './one-time-password.js';
 import { peopleOf } from './people.js';
-import { PackageReads } from './read.js';
 import { npmRoutes } from './routes.js';
 import type { Signer } from './signer.js';
-import { PackageViews } from './views.js';
 
 /** What npm needs from the house, and nothing else. */
 export interface NpmOptions {
@@ -36,12 +32,19 @@ export function npm(options: NpmOptions): ProtocolInstance {
   const { accounts, repository, trustedPublishers, upstreams, runtime, signer, cacheBytes } = options;
   const people = peopleOf(accounts);
   const findUser = (name: string): Promise<string | undefined> => accounts.findUser(name);
-  const oneTimePasswords = new OneTimePasswordHandlers(accounts);
-  const views = new PackageViews({ cacheBytes, people, runtime });
+  const oneTimePasswords = new NpmOneTimePasswords(accounts);
+  const reads = later(async () => {
+    const [{ PackageReads }, { PackageViews }] = await Promise.all([import('./read.js'), import('./views.js')]);
+    const views = new PackageViews({ cacheBytes, people, runtime });
+    return new PackageReads({ views, people, organisations: accounts.organisations, repository });
+  });
   const puts = later(async () => new (await import('./documents-put.js')).DocumentHandlers({ signer, people, findUser }));
   const changes = later(() => import('./life-cycle.js'));
   const access = later(() => import('./access.js'));
   const search = later(async () => new (await import('./search.js')).SearchHandlers(people, findUser));
+  const audit = later(async () => new (await import('./audit.js')).AuditHandlers(signer, upstreams));
+  const users = later(async () => new (await import('./account.js')).AccountHandlers(accounts, oneTimePasswords));
+  const confirmations = later(async () => new (await import('./confirmation.js')).ConfirmationHandlers(accounts));
   const profiles = later(async () => new (await import('./profile.js')).ProfileHandlers(accounts, oneTimePasswords));
   const organisations = later(async () => {
     const { OrganisationHandlers } = await import('./organisations.js');
@@ -57,19 +60,19 @@ export function npm(options: NpmOptions): ProtocolInstance {
     errors: npmErrors,
     oneTimePasswords,
     organisationOf: (name) => parseName(name).scope,
-    putOff: [puts, changes, access, search, profiles, organisations, trusted],
+    putOff: [reads, puts, changes, access, search, audit, users, confirmations, profiles, organisations, trusted],
     routes: npmRoutes({
-      reads: new PackageReads({ views, people, organisations: accounts.organisations, repository }),
+      reads: reads.methods,
       puts: puts.methods,
       changes: changes.methods,
       access: access.methods,
-      accounts: new AccountHandlers(accounts, oneTimePasswords),
+      accounts: users.methods,
       profiles: profiles.methods,
-      oneTimePasswords,
+      confirmations: confirmations.methods,
       organisations: organisations.methods,
       trusted: trusted.methods,
       search: search.methods,
-      audit: new AuditHandlers(signer, upstreams),
+      audit: audit.methods,
     }),
   };
 }

@@ -11,14 +11,15 @@ import { MAX_OWNERS } from '../../packages/policy.js';
 import { changeable } from './changeable.js';
 import type { NpmPatch } from './codec.js';
 import { staleRevision } from './errors.js';
+import { type Fields, isFields } from './fields.js';
 import { checkTags } from './limits.js';
-import { type Fields, isFields } from './manifest.js';
-import { type NpmName, typedVersion, versionOfFile } from './names.js';
+import type { NpmName } from './names.js';
 import { checkMessage } from './printed.js';
 import type { SentVersion } from './publish-body.js';
 import { removal } from './removal.js';
 import { hookFile, isLive, liveReleases, type NpmRelease, type NpmSnapshot, type NpmState, revisionOf } from './state.js';
 import { tagProblem } from './tags.js';
+import { typedVersion, versionOfFile } from './versions.js';
 
 type Handle = PackageHandle<NpmState>;
 /** The user id that belongs to a public name. */

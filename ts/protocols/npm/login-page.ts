@@ -1,7 +1,7 @@
 import { readForm } from '../../http/form.js';
 import { type Reply, textReply } from '../../http/reply.js';
 import type { RequestBody } from '../../http/route.js';
-import { isFields } from './manifest.js';
+import { isFields } from './fields.js';
 
 export interface LoginForm {
   readonly name: string;

@@ -2,11 +2,22 @@ import { invalid } from '../../errors/registry-error.js';
 import type { NewChange } from '../../log/schema.js';
 import type { HookFile } from '../../packages/package-handle.js';
 import type { About, VersionPage } from '../protocol.js';
-import { cardOf, isFields } from './manifest.js';
-import { parseName, typedVersion } from './names.js';
+import { cardOf } from './codec.js';
+import { isFields } from './fields.js';
+import { parseName } from './names.js';
 import { removal } from './removal.js';
-import { representative } from './render.js';
-import { type Card, hookFile, isLive, liveReleases, type NpmRelease, type NpmState, README, tarballOf } from './state.js';
+import {
+  type Card,
+  hookFile,
+  isLive,
+  liveReleases,
+  type NpmRelease,
+  type NpmState,
+  README,
+  representative,
+  tarballOf,
+} from './state.js';
+import { typedVersion } from './versions.js';
 
 /** Of these versions alone. */
 function tagsOf({ tags }: NpmState, releases: readonly NpmRelease[]): ReadonlyMap<string, readonly string[]> {

@@ -1,9 +1,9 @@
 import { invalid, RegistryError } from '../../errors/registry-error.js';
 import { quote } from '../../formats/quote.js';
 import type { Json } from '../../lib/json.js';
+import { type Fields, isFields } from './fields.js';
 import { MAX_COMMANDS } from './limits.js';
 import { checkPrinted } from './printed.js';
-import type { Card } from './state.js';
 
 /**
  * A release's manifest as it is stored: one JSON object without `dist` and `deprecated` (the renderer adds them), the fields of the abbreviated form
@@ -14,11 +14,6 @@ export interface NpmManifest {
   readonly version: string;
   readonly [field: string]: Json;
 }
-
-/** A JSON object as a parser hands it over. */
-export type Fields = { readonly [field: string]: unknown };
-
-export const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** What the tarball itself says. */
 export interface TarballFacts {
@@ -243,38 +238,4 @@ export function cut(manifest: Uint8Array): { readonly short: number; readonly re
   const at = Buffer.prototype.indexOf.call(manifest, LINE_BREAK);
   if (at < 1) throw new RegistryError('internal', 'stored manifest without its line break');
   return { short: at - 1, rest: at + 1 };
-}
-
-const clipped = (value: unknown, length: number): string | undefined =>
-  typeof value === 'string' && value !== '' ? value.slice(0, length) : undefined;
-
-/** A list, or the one text that not every client takes apart. */
-const words = (keywords: unknown): readonly unknown[] | undefined =>
-  typeof keywords === 'string' ? keywords.split(',') : Array.isArray(keywords) ? keywords : undefined;
-
-/** `Ann Bee <ann@mail.example> (https://ann.example)` → `Ann Bee`. */
-const personName = (person: unknown): unknown =>
-  typeof person === 'string'
-    ? person
-        .slice(0, 1_024)
-        .replace(/[<(].*$/s, '')
-        .trim()
-    : person;
-
-/** What search shows of a version, each field bounded. */
-export function cardOf(manifest: Fields): Card {
-  const { author, repository, bugs } = manifest;
-  const card = {
-    description: clipped(manifest['description'], 512),
-    keywords: words(manifest['keywords'])
-      ?.filter((word) => typeof word === 'string')
-      .slice(0, 40)
-      .map((word: string) => word.trim().slice(0, 64)),
-    author: clipped(personName(isFields(author) ? author['name'] : author), 128),
-    license: clipped(manifest['license'], 64),
-    homepage: clipped(manifest['homepage'], 512),
-    repository: clipped(isFields(repository) ? repository['url'] : repository, 512),
-    bugs: clipped(isFields(bugs) ? bugs['url'] : bugs, 512),
-  };
-  return Object.fromEntries(Object.entries(card).filter(([, value]) => value !== undefined));
 }

@@ -1,6 +1,6 @@
 import { type Param, type Route, routesOf } from '../../http/route.js';
 import type { Asked } from '../../lib/later.js';
-import { jsonObject } from './account.js';
+import { jsonObject } from './fields.js';
 import { textParam } from './names.js';
 import type { OrganisationHandlers } from './organisations.js';
 import type { NpmState } from './state.js';

@@ -7,9 +7,9 @@ import { empty, json, type Reply } from '../../http/reply.js';
 import type { Call } from '../../http/route.js';
 import { principalOf } from './account.js';
 import type { NpmSummary } from './codec.js';
-import type { Fields } from './manifest.js';
+import type { Fields } from './fields.js';
 import { parseName } from './names.js';
-import { codeOf, type OneTimePasswordHandlers } from './one-time-password.js';
+import { codeOf, type NpmOneTimePasswords } from './one-time-password.js';
 import type { NpmState } from './state.js';
 import type { People } from './views.js';
 
@@ -33,7 +33,7 @@ function teamOf({ teams }: Organisation, name: string): Team {
 export interface OrganisationOptions {
   readonly accounts: Accounts;
   readonly people: People;
-  readonly otp: OneTimePasswordHandlers;
+  readonly otp: NpmOneTimePasswords;
   /** The repository's name: grants are about its packages. */
   readonly repository: string;
 }

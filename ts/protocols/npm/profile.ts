@@ -4,8 +4,8 @@ import { invalid } from '../../errors/registry-error.js';
 import { json, type Reply } from '../../http/reply.js';
 import type { Call } from '../../http/route.js';
 import { emailOf, principalOf } from './account.js';
-import { type Fields, isFields } from './manifest.js';
-import { codeOf, type OneTimePasswordHandlers } from './one-time-password.js';
+import { type Fields, isFields } from './fields.js';
+import { codeOf, type NpmOneTimePasswords } from './one-time-password.js';
 import type { NpmState } from './state.js';
 
 type Plain<B = unknown> = Call<Record<never, never>, B, NpmState>;
@@ -15,9 +15,9 @@ const MODES = ['auth-only', 'auth-and-writes', 'disable'] as const;
 /** `npm profile`. https://github.com/npm/npm-profile#-profileset */
 export class ProfileHandlers {
   private readonly accounts: Accounts;
-  private readonly otp: OneTimePasswordHandlers;
+  private readonly otp: NpmOneTimePasswords;
 
-  constructor(accounts: Accounts, otp: OneTimePasswordHandlers) {
+  constructor(accounts: Accounts, otp: NpmOneTimePasswords) {
     this.accounts = accounts;
     this.otp = otp;
   }

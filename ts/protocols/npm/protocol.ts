@@ -1,11 +1,10 @@
 import type { Keys } from '../../auth/secret.js';
 import type { ProtocolInstance } from '../../http/plugin.js';
+import { later } from '../../lib/later.js';
 import { releaseInventory } from '../../packages/inventory.js';
 import type { StorageDriver } from '../../storage/driver.js';
 import { npmSchema } from './codec.js';
 import { type NpmOptions, npm } from './index.js';
-import { npmLifeCycle } from './management.js';
-import { StoredSigner } from './signer.js';
 
 /** What a repository of this protocol is made with. */
 export interface NpmParts extends Omit<NpmOptions, 'signer'> {
@@ -19,11 +18,14 @@ export const npmProtocol = {
   name: 'npm',
   resourceType: 'package',
   schema: npmSchema,
-  lifeCycle: npmLifeCycle,
+  lifeCycle: async () => (await import('./management.js')).npmLifeCycle,
   inventory: releaseInventory,
   upstream: async () => (await import('./upstream.js')).npmUpstream,
   setUp: (baseUrl: string): string =>
     `npm config set registry=${baseUrl}/ ${baseUrl.replace(/^https?:/, '')}/:_authToken=$ENTREPOT_TOKEN`,
   create: ({ driver, keys, ...parts }: NpmParts): ProtocolInstance =>
-    npm({ ...parts, signer: new StoredSigner(driver, keys, parts.runtime) }),
+    npm({
+      ...parts,
+      signer: later(async () => new (await import('./signer.js')).StoredSigner(driver, keys, parts.runtime)).methods,
+    }),
 };

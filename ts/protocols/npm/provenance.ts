@@ -1,7 +1,7 @@
 import { invalid } from '../../errors/registry-error.js';
 import { parseJsonObjectInTurns } from '../../formats/json-in-turns.js';
 import { utf8 } from '../../lib/bytes.js';
-import { type Fields, isFields } from './manifest.js';
+import { type Fields, isFields } from './fields.js';
 import type { NpmName } from './names.js';
 import type { Signer } from './signer.js';
 

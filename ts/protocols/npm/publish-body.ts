@@ -4,8 +4,8 @@ import { JsonReader } from '../../formats/json-stream.js';
 import { quote } from '../../formats/quote.js';
 import { utf8 } from '../../lib/bytes.js';
 import { type Steps, waitFor, walk } from '../../lib/steps.js';
+import type { Fields } from './fields.js';
 import { MAX_NAMES, MAX_TAGS, tooManyTags } from './limits.js';
-import type { Fields } from './manifest.js';
 
 /** A version's manifest as the client sent it. */
 export interface SentVersion {

@@ -4,8 +4,9 @@ import { RegistryError } from '../../errors/registry-error.js';
 import { negotiate } from '../../http/negotiate.js';
 import { document, file, json, type Reply } from '../../http/reply.js';
 import type { Call } from '../../http/route.js';
-import { type NpmName, typedVersion, versionOfFile } from './names.js';
+import type { NpmName } from './names.js';
 import { ATTESTATIONS, isLive, type NpmRelease, type NpmState, tarballOf } from './state.js';
+import { typedVersion, versionOfFile } from './versions.js';
 import { noPackage, type PackageViews, type People, present } from './views.js';
 
 /** A call about one package. */

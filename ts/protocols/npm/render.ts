@@ -1,7 +1,7 @@
 import { nextTurn, Pace } from '../../lib/turns.js';
 import { cut } from './manifest.js';
 import type { NpmName } from './names.js';
-import { liveReleases, type NpmRelease, type NpmState, type Person, tarballOf } from './state.js';
+import { liveReleases, type NpmRelease, type NpmState, type Person, representative, tarballOf } from './state.js';
 import { Writer } from './writer.js';
 
 /** All that a document is made of. Tarball URLs lie below `baseUrl`, as unpublish needs them. */
@@ -144,17 +144,6 @@ async function times(state: NpmState): Promise<string> {
     if (pace.due()) await nextTurn();
   }
   return `${members}}`;
-}
-
-/** The release that stands for the package: `latest`, or else the last one published. */
-export function representative(state: NpmState): NpmRelease | undefined {
-  const latest = state.tags.get('latest');
-  let last: NpmRelease | undefined;
-  for (const release of liveReleases(state)) {
-    if (release.version === latest) return release;
-    last = release;
-  }
-  return last;
 }
 
 const FROM_LATEST = ['description', 'homepage', 'keywords', 'repository', 'author', 'contributors', 'bugs', 'license'] as const;

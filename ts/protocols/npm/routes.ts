@@ -1,11 +1,12 @@
 import { invalid } from '../../errors/registry-error.js';
+import { json } from '../../http/reply.js';
 import { type Param, type RequestBody, type Route, routesOf } from '../../http/route.js';
 import type { Asked } from '../../lib/later.js';
 import type * as Access from './access.js';
-import { jsonObject } from './account.js';
 import { type AccountTables, accountRoutes } from './account-routes.js';
 import type { AuditHandlers } from './audit.js';
 import type { DocumentHandlers } from './documents-put.js';
+import { jsonObject } from './fields.js';
 import type * as Changes from './life-cycle.js';
 import { MAX_TARBALL } from './limits.js';
 import { fileParam, type NpmName, nameParam, revParam, selectorParam, specParam, textParam, userParam } from './names.js';
@@ -40,13 +41,13 @@ const jsonTags = async (body: RequestBody): Promise<ReadonlyMap<string, string>>
 };
 
 export interface NpmHandlers extends AccountTables {
-  readonly reads: PackageReads;
+  readonly reads: Asked<PackageReads>;
   readonly puts: Asked<DocumentHandlers>;
   readonly changes: Asked<typeof Changes>;
   readonly access: Asked<typeof Access>;
   readonly organisations: Asked<OrganisationHandlers>;
   readonly search: Asked<SearchHandlers>;
-  readonly audit: AuditHandlers;
+  readonly audit: Asked<AuditHandlers>;
 }
 
 const name: Param<NpmName> = nameParam;
@@ -65,14 +66,14 @@ export const npmRoutes = ({
   ...registry({ search, audit, accounts: tables.accounts }),
   ...accountRoutes(tables),
   ...organisationRoutes(organisations),
-  ...aboutPackages(reads, changes, access),
+  ...aboutPackages({ reads, changes, access }),
   ...stars(changes),
-  ...documents(reads, puts, changes),
+  ...documents({ reads, puts, changes }),
 ];
 
 /** What is about the registry as a whole. */
 const registry = ({ search, audit, accounts }: Pick<NpmHandlers, 'search' | 'audit' | 'accounts'>): readonly Route[] => [
-  route({ id: 'ping', method: 'GET', path: '/-/ping', params: {}, access: 'public', handler: audit.ping }),
+  route({ id: 'ping', method: 'GET', path: '/-/ping', params: {}, access: 'public', handler: async () => json({}, 'no-store') }),
   route({ id: 'whoami', method: 'GET', path: '/-/whoami', params: {}, access: 'authenticated', handler: accounts.whoami }),
   route({ id: 'search', method: 'GET', path: '/-/v1/search', params: {}, access: 'filtered', handler: search.search }),
   route({
@@ -131,7 +132,7 @@ const registry = ({ search, audit, accounts }: Pick<NpmHandlers, 'search' | 'aud
 ];
 
 /** What is about one package, below `/-/`. */
-const aboutPackages = (on: PackageReads, changes: NpmHandlers['changes'], access: NpmHandlers['access']): readonly Route[] => [
+const aboutPackages = ({ reads: on, changes, access }: Pick<NpmHandlers, 'reads' | 'changes' | 'access'>): readonly Route[] => [
   route({
     id: 'dist-tags',
     method: 'GET',
@@ -238,7 +239,7 @@ const stars = (changes: NpmHandlers['changes']): readonly Route[] =>
   );
 
 /** Packages themselves: documents and tarballs. */
-const documents = (reads: PackageReads, puts: NpmHandlers['puts'], changes: NpmHandlers['changes']): readonly Route[] => [
+const documents = ({ reads, puts, changes }: Pick<NpmHandlers, 'reads' | 'puts' | 'changes'>): readonly Route[] => [
   route({
     id: 'tarball',
     method: 'GET',

@@ -68,6 +68,17 @@ export function* liveReleases(state: NpmState): Generator<NpmRelease> {
   for (const release of state.releases.values()) if (isLive(release)) yield release;
 }
 
+/** The release that stands for the package: `latest`, or else the last one published. */
+export function representative(state: NpmState): NpmRelease | undefined {
+  const latest = state.tags.get('latest');
+  let last: NpmRelease | undefined;
+  for (const release of liveReleases(state)) {
+    if (release.version === latest) return release;
+    last = release;
+  }
+  return last;
+}
+
 /** The tarball of a release. */
 export const tarballOf = (release: NpmRelease): FileRecord<NpmFile> | undefined =>
   release.files.find(({ name }) => name !== README && name !== ATTESTATIONS);

@@ -1,6 +1,6 @@
 import type { TokenRequest } from '../../auth/accounts.js';
 import { invalid } from '../../errors/registry-error.js';
-import type { Fields } from './manifest.js';
+import type { Fields } from './fields.js';
 import { parseName } from './names.js';
 
 const DAY = 86_400;

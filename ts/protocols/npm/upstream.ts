@@ -4,11 +4,13 @@ import { utf8 } from '../../lib/bytes.js';
 import { nextTurn, Pace } from '../../lib/turns.js';
 import type { UpstreamFormat } from '../../packages/upstream-format.js';
 import { UpstreamFailure } from '../../upstream/ask.js';
+import { type Fields, isFields } from './fields.js';
 import { MAX_TAGS, MAX_TARBALL } from './limits.js';
-import { composeManifest, type Fields, isFields } from './manifest.js';
-import { canonicalVersion, type NpmName, parseName, tarballName } from './names.js';
+import { composeManifest } from './manifest.js';
+import { type NpmName, parseName, tarballName } from './names.js';
 import type { NpmFile, NpmPackage, NpmRelease, NpmState, Person, Signature } from './state.js';
 import { tagProblem } from './tags.js';
+import { canonicalVersion } from './versions.js';
 
 /** The largest that the public registry was seen to send has some 40 MB. */
 const MAX_DOCUMENT = 64 * 1024 * 1024;

@@ -6,7 +6,7 @@ import { streamToBuffer } from '../../lib/streams.js';
 import type { PackageHandle } from '../../packages/package-handle.js';
 import { DocumentCache } from './documents.js';
 import { parseName } from './names.js';
-import { type RenderInput, renderAbbreviated, renderFull, renderVersion, representative } from './render.js';
+import { type RenderInput, renderAbbreviated, renderFull, renderVersion } from './render.js';
 import {
   exists,
   liveReleases,
@@ -15,6 +15,7 @@ import {
   type NpmState,
   type Person,
   README,
+  representative,
   revisionOf,
 } from './state.js';
 

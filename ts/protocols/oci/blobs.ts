@@ -10,9 +10,6 @@ import type { Digest } from './names.js';
 import type { OciRules } from './rules.js';
 import type { Blob, OciState } from './state.js';
 
-/** Bytes that a blob may have. */
-export const MAX_BLOB = 2 ** 40;
-
 /** Who changes something. Throws `unauthenticated` where nobody has said who it is. */
 export const actorOf = (call: Pick<Call<unknown, unknown, OciState>, 'principal'>): string => {
   if (!call.principal) throw new RegistryError('unauthenticated', 'authentication required');

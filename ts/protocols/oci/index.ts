@@ -3,9 +3,7 @@ import type { ProtocolInstance } from '../../http/plugin.js';
 import type { Runtime } from '../../lib/clock.js';
 import { later } from '../../lib/later.js';
 import type { StorageDriver } from '../../storage/driver.js';
-import { Blobs } from './blobs.js';
 import { ociErrors } from './errors.js';
-import { Manifests, Reads } from './read.js';
 import { ociRoutes } from './routes.js';
 import { rulesOf } from './rules.js';
 import type { TokenParts } from './tokens.js';
@@ -33,10 +31,13 @@ export interface OciOptions {
 export function oci(options: OciOptions): ProtocolInstance {
   const { repository, driver, runtime, accounts, manager, features, cacheBytes, realm, service, onFault } = options;
   const rules = rulesOf(features);
-  const manifests = new Manifests(cacheBytes);
+  const blobs = later(async () => new (await import('./blobs.js')).Blobs(rules, runtime.clock));
+  const manifests = later(async () => new (await import('./read.js')).Manifests(cacheBytes));
+  const reads = later(async () => new (await import('./read.js')).Reads(await manifests.load()));
   const changes = later(async () => new (await import('./publish.js')).ManifestChanges(rules));
-  const referrers = later(async () => new (await import('./referrers.js')).Referrers(manifests));
+  const referrers = later(async () => new (await import('./referrers.js')).Referrers(await manifests.load()));
   const catalog = later(async () => new (await import('./catalog.js')).Catalog(repository));
+  const extensions = later(() => import('./extensions.js'));
   const uploads = later(async () => {
     const [{ Uploads }, { UploadSessions }] = await Promise.all([
       import('./uploads.js'),
@@ -52,15 +53,16 @@ export function oci(options: OciOptions): ProtocolInstance {
     protocol: 'oci',
     resourceType: 'repository',
     commonMount: '/v2',
-    putOff: [tokens, uploads, changes, referrers, catalog],
+    putOff: [tokens, blobs, reads, uploads, changes, referrers, catalog, extensions],
     errors: ociErrors({ realm, service, sessions: options.sessions }),
     routes: ociRoutes({
-      blobs: new Blobs(rules, runtime.clock),
+      blobs: blobs.methods,
       uploads: uploads.methods,
       changes: changes.methods,
-      reads: new Reads(manifests),
+      reads: reads.methods,
       referrers: referrers.methods,
       catalog: catalog.methods,
+      extensions: extensions.methods,
       tokens: tokens.methods,
     }),
   };

@@ -1,10 +1,8 @@
 import { parseJsonObjectInTurns } from '../../formats/json-in-turns.js';
 import { essenceOf } from '../../lib/media-type.js';
 import { manifestInvalid } from './errors.js';
+import { MAX_MANIFEST } from './limits.js';
 import { digestOf, parseDigest } from './names.js';
-
-/** Bytes that a manifest may have; clients read no more. */
-export const MAX_MANIFEST = 4 * 1024 * 1024;
 
 export const INDEX = 'application/vnd.oci.image.index.v1+json';
 export const IMAGE = 'application/vnd.oci.image.manifest.v1+json';

@@ -2,14 +2,13 @@ import type { ProtocolInstance } from '../../http/plugin.js';
 import type { OciCollection } from './collect-garbage.js';
 import { ociInventory, ociSchema } from './fold.js';
 import { type OciOptions, oci } from './index.js';
-import { ociLifeCycle } from './management.js';
 
 /** OCI's line in the table of protocols. */
 export const ociProtocol = {
   name: 'oci',
   resourceType: 'repository',
   schema: ociSchema,
-  lifeCycle: ociLifeCycle,
+  lifeCycle: async () => (await import('./management.js')).ociLifeCycle,
   inventory: ociInventory,
   /** Clients know hosts, not paths. */
   setUp(baseUrl: string): string {

@@ -16,8 +16,9 @@ import {
   sizeInvalid,
   unsupported,
 } from './errors.js';
+import { MAX_MANIFEST } from './limits.js';
 import { manifestPath } from './locations.js';
-import { type Descriptor, MAX_MANIFEST, type ParsedManifest, parseManifest } from './manifest.js';
+import { type Descriptor, type ParsedManifest, parseManifest } from './manifest.js';
 import { parseTag, type Reference } from './names.js';
 import { keptBy, type OciRules, openingChanges } from './rules.js';
 import type { OciState } from './state.js';

@@ -1,9 +1,9 @@
 import { type Param, type Route, routesOf } from '../../http/route.js';
 import type { Asked } from '../../lib/later.js';
-import { type Blobs, MAX_BLOB } from './blobs.js';
+import type { Blobs } from './blobs.js';
 import type { Catalog } from './catalog.js';
-import { discoverAll, discoverFor } from './extensions.js';
-import { MAX_MANIFEST } from './manifest.js';
+import type * as Extensions from './extensions.js';
+import { MAX_BLOB, MAX_MANIFEST } from './limits.js';
 import { bareNameParam, digestParam, knownReferenceParam, mountSource, nameParam, referenceParam, uploadParam } from './names.js';
 import type { ManifestChanges } from './publish.js';
 import type { Reads } from './read.js';
@@ -13,12 +13,13 @@ import type { Tokens } from './tokens.js';
 import type { Uploads } from './uploads.js';
 
 export interface OciHandlers {
-  readonly blobs: Blobs;
+  readonly blobs: Asked<Blobs>;
   readonly uploads: Asked<Uploads>;
   readonly changes: Asked<ManifestChanges>;
-  readonly reads: Reads;
+  readonly reads: Asked<Reads>;
   readonly referrers: Asked<Referrers>;
   readonly catalog: Asked<Catalog>;
+  readonly extensions: Asked<typeof Extensions>;
   readonly tokens: Asked<Tokens>;
 }
 
@@ -42,7 +43,7 @@ export const ociRoutes = (on: OciHandlers): readonly Route[] => [
   ...manifests(on, '', false, bareNameParam),
 ];
 
-const general = ({ tokens, catalog }: OciHandlers, base: '/v2' | '', root: boolean): readonly Route[] => [
+const general = ({ tokens, catalog, extensions }: OciHandlers, base: '/v2' | '', root: boolean): readonly Route[] => [
   ...(['/', ''] as const)
     .filter((end) => base !== '' || end !== '')
     .map((end) =>
@@ -76,7 +77,7 @@ const general = ({ tokens, catalog }: OciHandlers, base: '/v2' | '', root: boole
     path: `${base}/_oci/ext/discover`,
     params: {},
     access: 'filtered',
-    handler: discoverAll,
+    handler: extensions.discoverAll,
   }),
 ];
 
@@ -157,7 +158,7 @@ const manifests = (on: OciHandlers, base: '/v2' | '', root: boolean, name: Param
     params: { name },
     access: 'read',
     package: about,
-    handler: discoverFor,
+    handler: on.extensions.discoverFor,
   }),
   route({
     id: 'referrers',

@@ -6,10 +6,11 @@ import type { PackageHandle, UploadedObject } from '../../packages/package-handl
 import { NoSession, OutOfOrder, type UploadSession, type UploadSessions } from '../../packages/upload-session.js';
 import type { UploadState } from '../../packages/upload-state.js';
 import { StorageError } from '../../storage/storage-error.js';
-import { actorOf, findBlob, keepBlob, MAX_BLOB, OCTETS, storedBlob } from './blobs.js';
+import { actorOf, findBlob, keepBlob, OCTETS, storedBlob } from './blobs.js';
 import { blobChange, touchChange } from './changes.js';
 import { type Chunk, chunkOf } from './content-range.js';
 import { digestInvalid, sizeInvalid } from './errors.js';
+import { MAX_BLOB } from './limits.js';
 import { blobPath, type Place, uploadPath } from './locations.js';
 import { type Digest, digestOf, parseAlgorithm, parseDigest, uploadUnknown } from './names.js';
 import { type OciRules, openingChanges } from './rules.js';
