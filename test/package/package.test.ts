@@ -1,34 +1,28 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { SCRIPTS } from '../../ts/server/ui-shell.js';
+import { installed, ROOT, SETUP_MS } from '../hosts/installed.js';
+import { project, scratch } from '../hosts/project.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-const project = mkdtempSync(join(tmpdir(), 'entrepot-package-'));
-let packed: readonly string[] = [];
+/** Where npm has installed it. */
+let folder = '';
+beforeAll(() => {
+  folder = installed();
+}, SETUP_MS);
 
-function run(command: string, args: readonly string[], cwd = project): string {
+function run(command: string, args: readonly string[], cwd = folder): string {
   const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8', timeout: 180_000 });
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stdout}${stderr}`);
   return stdout;
 }
 
-beforeAll(() => {
-  // What is built already is packed: `prepare` would build it once more.
-  const [report] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', project], ROOT));
-  packed = report.files.map(({ path }: { path: string }) => path);
-  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'project', private: true, type: 'module' }));
-  run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', join(project, report.filename)]);
-}, 300_000);
-
-afterAll(() => rmSync(project, { recursive: true, force: true }));
-
 describe('the packed package', () => {
   it('holds what is needed and nothing else', () => {
+    const root = join(folder, 'node_modules', 'entrepot');
+    const packed = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((path) => statSync(join(root, path)).isFile());
     expect(packed.filter((path) => !path.startsWith('dist/')).sort()).toEqual([
       'changelog.md',
       'license',
@@ -38,8 +32,7 @@ describe('the packed package', () => {
     expect(packed.filter((path) => path.startsWith('dist/') && !/\.(js|d\.ts)$/.test(path))).toEqual([]);
     expect(packed).toEqual(expect.arrayContaining(SCRIPTS.map((name) => `dist/server/ui/${name}`)));
     const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-    const installed = JSON.parse(readFileSync(join(project, 'node_modules', 'entrepot', 'package.json'), 'utf8'));
-    expect(installed.dependencies).toEqual(dependencies);
+    expect(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).dependencies).toEqual(dependencies);
   });
 
   it('is imported by each of its four names, and by no other', () => {
@@ -74,37 +67,25 @@ describe('the packed package', () => {
       const { status } = await registry.handleRequest({ method: 'GET', path: '/npm/-/ping', headers: {}, query: {} });
       await registry.destroy();
       console.log(status);`;
+    const [from, without] = [join(folder, 'node_modules'), scratch()];
+    const into = join(without, 'node_modules');
+    writeFileSync(join(without, 'package.json'), '{ "private": true, "type": "module" }');
+    cpSync(join(from, 'entrepot'), join(into, 'entrepot'), { recursive: true });
+    for (const name of readdirSync(from).filter((one) => !['entrepot', '@aws-sdk'].includes(one)))
+      symlinkSync(join(from, name), join(into, name));
     // Ends by itself: nothing keeps a process alive after destroy().
-    expect(run(process.execPath, ['--input-type=module', '-e', program]).trim()).toBe('200');
-    const [client, aside] = [join(project, 'node_modules', '@aws-sdk'), join(project, 'aside')];
-    renameSync(client, aside);
-    expect(run(process.execPath, ['--input-type=module', '-e', program]).trim()).toBe('200');
-    renameSync(aside, client);
+    expect(run(process.execPath, ['--input-type=module', '-e', program], without).trim()).toBe('200');
   });
 
   it('brings types that hold in a strict project', () => {
-    mkdirSync(join(project, 'src'), { recursive: true });
-    cpSync(fileURLToPath(new URL('sample.ts.txt', import.meta.url)), join(project, 'src', 'sample.ts'));
-    mkdirSync(join(project, 'node_modules', '@types'), { recursive: true });
-    for (const name of ['node'])
-      cpSync(join(ROOT, 'node_modules', '@types', name), join(project, 'node_modules', '@types', name), { recursive: true });
-    cpSync(join(ROOT, 'node_modules', 'undici-types'), join(project, 'node_modules', 'undici-types'), { recursive: true });
-    const compilerOptions = {
-      target: 'ES2022',
-      module: 'NodeNext',
-      strict: true,
-      skipLibCheck: false,
-      noEmit: true,
-      exactOptionalPropertyTypes: true,
-      types: ['node'],
-    };
-    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['src'] }));
-    expect(run(process.execPath, [TSC, '-p', project])).toBe('');
+    const { folder: user, compile } = project();
+    cpSync(fileURLToPath(new URL('sample.ts.txt', import.meta.url)), join(user, 'src', 'sample.ts'));
+    expect(readdirSync(compile(['sample'], { lib: ['ES2022', 'DOM', 'DOM.Iterable'] }))).toEqual(['sample.js']);
   });
 
   it('installs a command that runs', () => {
-    expect(readdirSync(join(project, 'node_modules', '.bin'))).toContain('entrepot');
+    expect(readdirSync(join(folder, 'node_modules', '.bin'))).toContain('entrepot');
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-    expect(run(join(project, 'node_modules', '.bin', 'entrepot'), ['--version']).trim()).toBe(version);
+    expect(run(join(folder, 'node_modules', '.bin', 'entrepot'), ['--version']).trim()).toBe(version);
   });
 });
