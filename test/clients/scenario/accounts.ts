@@ -25,7 +25,7 @@ export function accounts(rig: () => Rig): void {
     expect((await ask(site, '-/whoami', token)).status).toBe(401);
   });
 
-  it.skipIf(noTerminal)('npm 16: a wrong password is refused with a text, and no token is kept', async () => {
+  (noTerminal ? it.skip : inFull)('npm 16: a wrong password is refused with a text, and no token is kept', async () => {
     const { machine } = rig();
     const bob = machine();
     const script = ['expect "sername:"', 'send "bob\\r"', 'expect "assword:"', 'send "guessed\\r"'];
@@ -34,7 +34,7 @@ export function accounts(rig: () => Rig): void {
     expect(tokenIn(bob)).toBeUndefined();
   });
 
-  it.skipIf(noTerminal)('npm 16: web login through a browser', async () => {
+  (noTerminal ? it.skip : inFull)('npm 16: web login through a browser', async () => {
     const { machine, site } = rig();
     const carol = machine();
     const path = browser(carol, { name: 'carol', password: PASSWORD });

@@ -12,7 +12,7 @@ interface Document {
 export function changing(rig: () => Rig): void {
   const document = async (name: string): Promise<Document> => (await (await ask(rig().site, name)).json()) as Document;
 
-  it('npm 9: dist-tag add, ls, rm; latest stays, unknown versions are refused', async () => {
+  inFull('npm 9: dist-tag add, ls, rm; latest stays, unknown versions are refused', async () => {
     const { admin, site } = rig();
     await stock(site, { name: '@team/tags' }, ['1.0.0', '1.1.0']);
     await admin.out(['dist-tag', 'add', '@team/tags@1.0.0', 'stable']);
@@ -24,7 +24,7 @@ export function changing(rig: () => Rig): void {
     expect((await document('@team%2ftags'))['dist-tags']).toEqual({ latest: '1.1.0' });
   });
 
-  it('npm 10: deprecate a range; install shows the message; an empty one takes it back', async () => {
+  inFull('npm 10: deprecate a range; install shows the message; an empty one takes it back', async () => {
     const { admin, site } = rig();
     await stock(site, { name: 'aging' }, ['1.0.0', '1.0.1', '2.0.0']);
     await admin.out(['deprecate', 'aging@1', 'use 2 instead']);

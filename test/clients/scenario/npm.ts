@@ -10,7 +10,7 @@ import { type Rig, startRig } from './rig.js';
 import { storage } from './storage.js';
 
 if (!process.env.REQUIRE_CLIENTS)
-  console.log('shortened: npm without its less common commands; REQUIRE_CLIENTS=1 drives them all');
+  console.log('shortened: npm publishes, installs, unpublishes and logs in; REQUIRE_CLIENTS=1 drives all its commands');
 
 /** Everything npm can ask of a registry, in one order: later parts use what earlier ones have published. */
 export function npmScenario(setup: Setup, without = false): void {

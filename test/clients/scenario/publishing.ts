@@ -90,7 +90,7 @@ export function publishing(rig: () => Rig): void {
     expect(document['dist-tags']).toEqual({ latest: '1.0.0', one: '1.1.0', two: '1.2.0' });
   });
 
-  it('npm 8: what is no name or version is refused with a text; what is not allowed says why', async () => {
+  inFull('npm 8: what is no name or version is refused with a text; what is not allowed says why', async () => {
     const { admin, machine } = rig();
     const shouting = refused(await admin.npm(['publish'], admin.package({ name: 'Shouting', version: '1.0.0' })));
     expect(shouting.err).toMatch(/[Ii]nvalid package name|lower.?case/);

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect } from 'vitest';
 import { refused, worked } from '../processes.js';
 import { ask, inFull, type Rig, requestsDuring, stock } from './rig.js';
 
@@ -11,7 +11,7 @@ interface Found {
 
 /** What only looks. */
 export function reading(rig: () => Rig): void {
-  it('npm 19: search finds the best first, keeps to its limit, and says when there is nothing', async () => {
+  inFull('npm 19: search finds the best first, keeps to its limit, and says when there is nothing', async () => {
     const { admin, site } = rig();
     await stock(site, { name: 'kiwi', description: 'A fruit.', keywords: ['green'] }, ['1.0.0']);
     await stock(site, { name: 'kiwi-peeler', description: 'Peels.' }, ['1.0.0']);
@@ -69,7 +69,7 @@ export function reading(rig: () => Rig): void {
     expect(JSON.parse(outdated.out)).toMatchObject({ tagged: { current: '1.0.0', latest: '1.2.0' } });
   });
 
-  it('npm 22: signing keys, and a signature for each version', async () => {
+  inFull('npm 22: signing keys, and a signature for each version', async () => {
     const { admin, site } = rig();
     const { keys } = (await (await ask(site, '-/npm/v1/keys')).json()) as { keys: readonly { keyid: string }[] };
     const signatures = await admin.json<readonly { keyid: string; sig: string }[]>(['view', 'plain', 'dist.signatures']);
