@@ -1,4 +1,5 @@
 import { ConfigError } from './errors/config-error.js';
+import { ByteLru } from './lib/byte-lru.js';
 import type { Runtime } from './lib/clock.js';
 import type { LogSpace } from './log/schema.js';
 import type { Ruled } from './packages/package-handle.js';
@@ -36,15 +37,25 @@ export interface UpstreamParts {
 /** Of documents that are about no package. */
 const SMALL_BYTES = 1024 * 1024;
 
-/** A provider of a host's own may answer anything. What was looked at once is not looked at again. */
-function checker(protocol: string): (answer: IProtocolUpstreams) => void {
-  const known = new WeakSet<object>();
+/** Of answers that were checked: most have one, some have one for each user. */
+const CHECKED_BYTES = 1024 * 1024;
+
+/**
+ * A provider of a host's own may answer anything, change it afterwards, or say something else each time it is looked at: it is read once, and what was
+ * checked is what counts.
+ */
+function checker(protocol: string): (answer: unknown) => IProtocolUpstreams {
+  const known = new ByteLru<string, IProtocolUpstreams>(CHECKED_BYTES);
   return (answer) => {
-    if (typeof answer === 'object' && known.has(answer)) return;
+    const text = JSON.stringify(answer) ?? 'null';
+    const before = known.get(text);
+    if (before) return before;
+    const read: unknown = JSON.parse(text);
     const checks = new Checks();
-    validateUpstreams(checks, 'upstreamsFor', { [protocol]: answer });
+    validateUpstreams(checks, 'upstreamsFor', { [protocol]: read });
     if (checks.problems.length > 0) throw new ConfigError(checks.problems);
-    known.add(answer);
+    known.set(text, read as IProtocolUpstreams, 2 * text.length);
+    return read as IProtocolUpstreams;
   };
 }
 
@@ -69,6 +80,7 @@ export function composeUpstreams(parts: UpstreamParts): Elsewhere<Ruled> {
     documents,
     copies,
     isOurs,
+    clock: runtime.clock,
     onFailure,
     onFault: ({ error, where: what }) => onFault(error, `${repository} ${what}`),
   });

@@ -48,6 +48,51 @@ it('keeps nothing of what is refused, or too long, or cut; what was there before
   expect(await keys()).toHaveLength(2);
 });
 
+it('keeps those that were there first of the same bytes, with the validators of those that came last', async () => {
+  const { clock, copies, keys } = rig();
+  const first = await copies.keep(place, bytes('one'), { etag: '"1"', lastModified: undefined }, { max: 10 });
+  clock.advance(5);
+  const second = await copies.keep(place, bytes('one'), { etag: '"2"', lastModified: undefined }, { max: 10 });
+  expect(second).toEqual({ ...first, etag: '"2"', at: first.at + 5 });
+  expect(await copies.find(place)).toEqual(second);
+  expect(await keys()).toHaveLength(2);
+});
+
+it('does not take bytes that are gone for the same', async () => {
+  const { copies, driver } = rig();
+  const first = await copies.keep(place, bytes('one'), none, { max: 10 });
+  await driver.delete([first.key]);
+  const second = await copies.keep(place, bytes('one'), none, { max: 10 });
+  expect(second.key).not.toBe(first.key);
+  expect(await copies.bytes(second, 10)).toBeDefined();
+});
+
+it('confirms what is there; what was replaced, dropped or is gone is no copy any more', async () => {
+  const { clock, copies, driver } = rig();
+  const one = await copies.keep(place, bytes('one'), none, { max: 10 });
+  clock.advance(5);
+  expect(await copies.confirm(place, one)).toEqual({ ...one, at: one.at + 5 });
+  const two = await copies.keep(place, bytes('two'), none, { max: 10 });
+  expect(await copies.confirm(place, one)).toBeUndefined();
+  expect(await copies.find(place)).toEqual(two);
+  await driver.delete([two.key]);
+  expect(await copies.confirm(place, two)).toBeUndefined();
+  await copies.drop(place);
+  expect(await copies.confirm(place, two)).toBeUndefined();
+  expect(await copies.find(place)).toBeUndefined();
+});
+
+it('forgets what is lost, but not what has come in its place', async () => {
+  const { copies, driver } = rig();
+  const one = await copies.keep(place, bytes('one'), none, { max: 10 });
+  const two = await copies.keep(place, bytes('two'), none, { max: 10 });
+  await copies.lost(place, one.key);
+  expect(await copies.find(place)).toEqual(two);
+  await driver.delete([two.key]);
+  await copies.lost(place, two.key);
+  expect(await copies.find(place)).toBeUndefined();
+});
+
 it('lets go of the bytes that are replaced, and of all that is dropped', async () => {
   const { copies, keys } = rig();
   await copies.keep(place, bytes('one'), none, { max: 10 });

@@ -19,7 +19,9 @@ import type {
 } from './package-handle.js';
 import { confirmationFor, grantsFor, permits, READ_RESTRICTED, type Standing } from './policy.js';
 import type { RepositoryParts } from './repository.js';
-import { storedContent } from './stored-content.js';
+import { type StoredContentOptions, storedContent } from './stored-content.js';
+
+type WhenMissing = Pick<StoredContentOptions, 'again' | 'gone'>;
 
 /** Objects of one package for one caller: every change asks for its action, and asks again against each state that the commit meets. */
 export class Handle<S extends Ruled> implements PackageHandle<S> {
@@ -135,7 +137,7 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
     return Promise.resolve(file);
   }
 
-  content(file: StoredFile, mediaType: string, gone?: () => Promise<RegistryError | undefined>): Content {
+  content(file: StoredFile, mediaType: string, gone?: WhenMissing['gone'], again?: WhenMissing['again']): Content {
     const { objects, hooks, onFault } = this.parts;
     const context = () => this.context('get', hookFile(file, mediaType));
     return storedContent({
@@ -144,9 +146,17 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
       objects,
       onFault,
       gone,
+      again,
       ...(hooks.wants('beforeGet') ? { before: (signal) => hooks.before('beforeGet', context(), signal) } : {}),
       ...(hooks.wants('afterGet') ? { after: () => hooks.after('afterGet', context()) } : {}),
     });
+  }
+
+  /** Asks whoever may refuse it before a file's bytes are here: of its size and digests the hook is told what is known. */
+  protected async admit(file: StoredFile): Promise<void> {
+    const { hooks } = this.parts;
+    if (hooks.wants('beforeGet'))
+      await hooks.before('beforeGet', this.context('get', hookFile(file, OCTETS)), this.caller.signal);
   }
 
   private guarded<R>(standing: Standing, action: Action, snapshot: Snapshot<S>, decide: Decide<S, R>) {
@@ -201,12 +211,14 @@ export class Handle<S extends Ruled> implements PackageHandle<S> {
   private async standing(action: Action): Promise<Standing> {
     const { caller } = this;
     const asked = action === 'read' ? READ_RESTRICTED : grantsFor(action);
-    const [rights, answers] = await Promise.all([
+    const [rights, administrator = false, answers] = await Promise.all([
       caller.principal ? caller.rights?.(this.name) : undefined,
+      action === 'read' ? false : caller.administers?.(this.name),
       Promise.all(asked.map((one) => caller.granted(this.name, one))),
     ]);
     return {
       rights,
+      administrator,
       principal: caller.principal,
       granted: new Set(asked.filter((_, index) => answers[index] === true)),
       anonymousRead: this.parts.anonymousRead,

@@ -36,6 +36,7 @@ export interface IStorageHooks {
   afterPut?(context: IStorageHookContext): Promise<void>;
   beforeDelete?(context: IStorageHookContext): Promise<IHookVerdict>;
   afterDelete?(context: IStorageHookContext): Promise<void>;
+  /** Of an upstream's file that is not here yet it is asked before the fetch (`size` 0: nobody knows it), and again when the bytes are here. */
   beforeGet?(context: IStorageHookContext): Promise<IHookVerdict>;
   afterGet?(context: IStorageHookContext): Promise<void>;
 }

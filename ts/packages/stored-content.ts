@@ -12,6 +12,8 @@ export interface StoredContentOptions {
   /** Asked before storage is, once for this content; throws to refuse. */
   readonly before?: (signal: AbortSignal | undefined) => Promise<void>;
   readonly after?: () => void;
+  /** Where the same bytes may be read when the object is missing, in place of which another one may be had. */
+  readonly again?: ((signal: AbortSignal | undefined) => Promise<StoredFile>) | undefined;
   /** Asked when the object is missing: what to answer where the package does not name it any more, which is no damage. */
   readonly gone?: (() => Promise<RegistryError | undefined>) | undefined;
 }
@@ -38,9 +40,15 @@ export function storedContent(options: StoredContentOptions): Content {
       admitted ??= before(signal);
       return admitted;
     });
+  const read = async (range?: ByteRange, signal?: AbortSignal) => {
+    const stored = await objects.read(file.key, { range, signal });
+    if (stored !== undefined || !options.again) return stored;
+    const { key, digests } = await options.again(signal);
+    return digests.sha256 === file.digests.sha256 ? objects.read(key, { range, signal }) : undefined;
+  };
   const open = async (range?: ByteRange, signal?: AbortSignal): Promise<Opened> => {
     await admit?.(signal);
-    const stored = await objects.read(file.key, { range, signal });
+    const stored = await read(range, signal);
     if (stored === undefined) throw (await options.gone?.()) ?? damaged('the object is missing');
     const { body } = stored;
     const wanted = range ? range.end - range.start + 1 : file.size;

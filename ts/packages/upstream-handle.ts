@@ -20,6 +20,8 @@ class UpstreamHandle extends Handle<AnyPackage> {
   private readonly packages: UpstreamPackages;
   private readonly found: UpstreamPackage;
   private readonly hosted: Snapshot<AnyPackage>;
+  /** Files as the document has them, by the keys of their copies. */
+  private readonly origins = new Map<string, StoredFile>();
 
   constructor(
     parts: Parts,
@@ -43,19 +45,27 @@ class UpstreamHandle extends Handle<AnyPackage> {
     return this.packages.isForAll(this.name, askerOf(this.caller));
   }
 
-  override here(file: StoredFile): Promise<StoredFile> {
-    return this.packages.here(this.found, file, askerOf(this.caller));
+  override async here(file: StoredFile): Promise<StoredFile> {
+    // what the host refuses is not fetched; once its bytes are here it is asked about those
+    if (this.gated && !(await this.packages.isHere(this.found, file, this.caller.signal)))
+      await this.admit({ ...file, digests: shownDigests(file) });
+    const stored = await this.packages.here(this.found, file, askerOf(this.caller));
+    this.origins.set(stored.key, file);
+    return stored;
   }
 
-  /** Copies may be deleted at any time: whoever asks again gets a new one. */
-  override content(file: StoredFile, mediaType: string): Content {
-    return super.content(
-      file,
-      mediaType,
-      async (): Promise<RegistryError> => unavailable('the copy of this file has just been deleted'),
-    );
+  /** Copies may be deleted at any time: one that has gone since is fetched anew. */
+  override content(stored: StoredFile, mediaType: string): Content {
+    const file = this.origins.get(stored.key) ?? stored;
+    const again = (): Promise<StoredFile> => this.packages.anew(this.found, file, stored.key, askerOf(this.caller));
+    const gone = async (): Promise<RegistryError> => unavailable('the copy of this file has just been deleted');
+    return super.content(stored, mediaType, gone, again);
   }
 }
+
+/** A document says no sha256. */
+const shownDigests = ({ digests }: StoredFile): StoredFile['digests'] =>
+  Object.fromEntries(Object.entries(digests).filter(([, digest]) => digest !== '')) as StoredFile['digests'];
 
 const askerOf = (caller: Caller): UpstreamAsker => ({
   userId: caller.principal?.userId,

@@ -1,8 +1,9 @@
 import { notFound } from '../errors/registry-error.js';
+import type { Clock } from '../lib/clock.js';
 import { sha256Hex } from '../lib/digest.js';
 import type { LogSpace, Snapshot } from '../log/schema.js';
 import { type Ask, UpstreamFailure } from '../upstream/ask.js';
-import type { Copies } from '../upstream/copies.js';
+import type { Copies, Place } from '../upstream/copies.js';
 import { type Found, moving, type UpstreamDocuments, type Wanted } from '../upstream/documents.js';
 import { Flights, type Waiting } from '../upstream/flights.js';
 import type { ChosenUpstream, Upstreams } from '../upstream/upstreams.js';
@@ -23,6 +24,7 @@ export interface UpstreamPackagesParts {
   isOurs(name: string): Promise<boolean>;
   readonly onFault: FaultListener;
   onFailure(upstream: string, failure: UpstreamFailure): void;
+  readonly clock: Clock;
 }
 
 /** Who asks, and for what. */
@@ -45,12 +47,16 @@ interface Merged {
   /** Of the hosted log that it was made with. */
   readonly head: string | null;
   readonly snapshot: Snapshot<AnyPackage>;
+  /** Until when, by the clock that never runs backwards. What could not be written down is tried again. */
+  readonly until: number;
 }
 
 /** Bytes of JSON that one change may say is new: half of what an entry may have. */
 const SHOWN_AT_ONCE = 512 * 1024;
 /** A "no" by exact name is not older than this. */
 const STRONG_MS = 5_000;
+/** So long a store that takes nothing is left alone. */
+const UNRECORDED_MS = 5_000;
 
 /** Packages that are published elsewhere, as states of the same kind as those published here. */
 export class UpstreamPackages {
@@ -92,12 +98,23 @@ export class UpstreamPackages {
     }
   }
 
+  /** Whether a file of it is stored here. */
+  async isHere(found: UpstreamPackage, file: StoredFile, signal?: AbortSignal): Promise<boolean> {
+    return (await this.parts.copies.find(placeOf(found, file), signal)) !== undefined;
+  }
+
+  /** The same as `here`, where the bytes of the copy with this key are missing. */
+  async anew(found: UpstreamPackage, file: StoredFile, missing: string, who: Waiting): Promise<StoredFile> {
+    await this.parts.copies.lost(placeOf(found, file), missing, who.signal);
+    return this.here(found, file, who);
+  }
+
   /** A file of it, stored here: fetched now if it was not. What arrives is looked at before anybody gets it. Throws `not_found`, and `UpstreamFailure`s. */
-  async here({ upstream, ask, snapshot }: UpstreamPackage, file: StoredFile, who: Waiting): Promise<StoredFile> {
+  async here(found: UpstreamPackage, file: StoredFile, who: Waiting): Promise<StoredFile> {
     const { copies, format } = this.parts;
-    const name = file.name ?? '';
-    const place = { upstream, pkg: snapshot.key, what: `file ${name}\n${file.digests.sha512 ?? file.digests.sha1 ?? ''}` };
-    return this.fetches.run(`${upstream}/${snapshot.key}/${place.what}`, who, async ({ signal, progress }) => {
+    const { upstream, ask } = found;
+    const place = placeOf(found, file);
+    return this.fetches.run(`${upstream}/${place.pkg}/${place.what}`, who, async ({ signal, progress }) => {
       const stored = (await copies.find(place, signal)) ?? (await this.telling(upstream, fetched));
       return { ...file, key: stored.key, size: stored.size, digests: stored.digests };
 
@@ -144,8 +161,10 @@ export class UpstreamPackages {
 
   private async snapshot(hosted: Snapshot<AnyPackage>, name: string, upstream: string, { value, sha256 }: Found<AnyPackage>) {
     const known = this.merged.get(value);
-    if (known && known.head === hosted.head) return known.snapshot;
-    const { head, position, at, floor, key, state } = await this.recorded(hosted, name, upstream, value);
+    const { clock } = this.parts;
+    if (known && known.head === hosted.head && clock.monotonic() < known.until) return known.snapshot;
+    const { now, whole } = await this.recorded(hosted, name, upstream, value);
+    const { head, position, at, floor, key, state } = now;
     const shown = state.shown?.get(upstream);
     const snapshot: Snapshot<AnyPackage> = {
       identity: name,
@@ -158,7 +177,8 @@ export class UpstreamPackages {
       floor,
       state: shown ? pinned(value, shown) : value,
     };
-    this.merged.set(value, { head, snapshot });
+    const until = whole ? Number.POSITIVE_INFINITY : clock.monotonic() + UNRECORDED_MS;
+    this.merged.set(value, { head, snapshot, until });
     return snapshot;
   }
 
@@ -166,6 +186,7 @@ export class UpstreamPackages {
   private async recorded(hosted: Snapshot<AnyPackage>, name: string, upstream: string, value: AnyPackage) {
     const { space, onFault } = this.parts;
     let now = hosted;
+    let whole = false;
     try {
       for (let more = unseen(now.state, upstream, value); more.length > 0; more = unseen(now.state, upstream, value)) {
         const files = atOnce(more);
@@ -179,11 +200,12 @@ export class UpstreamPackages {
         );
         now = committed.snapshot;
       }
+      whole = true;
     } catch (error) {
       onFault({ where: 'upstream: what was seen', error });
     }
     this.tell(now.state, upstream, value);
-    return now;
+    return { now, whole };
   }
 
   private tell({ shown }: AnyPackage, upstream: string, value: AnyPackage): void {
@@ -197,6 +219,12 @@ export class UpstreamPackages {
     }
   }
 }
+
+const placeOf = ({ upstream, snapshot }: UpstreamPackage, { name = '', digests }: StoredFile): Place => ({
+  upstream,
+  pkg: snapshot.key,
+  what: `file ${name}\n${digests.sha512 ?? digests.sha1 ?? ''}`,
+});
 
 /** As many as fit into one change, from the first; at least one. */
 function atOnce<R>(rows: readonly R[]): readonly R[] {

@@ -69,29 +69,49 @@ export class Copies {
     return head && copyFrom(head.bytes);
   }
 
-  /** Stores bytes, and lets go of those that stood there before. Throws what the body, `check` or the storage throws; then all is as it was. */
+  /**
+   * Stores bytes, and lets go of those that stood there before; of the same bytes those stay that were there first, because somebody may be reading them.
+   * Throws what the body, `check` or the storage throws; then what was there before is still there.
+   */
   async keep(place: Place, body: WriteBody, validators: Validators, options: KeepOptions): Promise<Copy> {
     const { check, ...how } = options;
     const put = await this.objects.put(this.repository, `${place.upstream}/${place.pkg}`, body, how);
-    const { key, size, digests } = put;
+    const { size, digests } = put;
+    let before: Copy | undefined;
+    let same: boolean;
     try {
       check?.({ size, digests });
-      const before = await this.find(place, how.signal);
-      const copy = { key, size, digests, ...validators, at: this.runtime.clock.now() };
-      await this.write(place, copy, how.signal);
-      if (before) await this.forget(before.key);
-      return copy;
+      before = await this.find(place, how.signal);
+      same = before?.digests.sha256 === digests.sha256 && (await this.isWhole(before, how.signal));
     } catch (error) {
-      await this.forget(key);
+      await this.forget(put.key);
       throw error;
     }
+    const copy = { key: (same && before?.key) || put.key, size, digests, ...validators, at: this.runtime.clock.now() };
+    // from here on a head may name the new bytes, whatever the store says of it
+    await this.write(place, copy, how.signal);
+    const left = same ? put.key : before?.key;
+    if (left !== undefined) await this.forget(left);
+    return copy;
   }
 
-  /** The upstream has just said that it is still good. */
-  async confirm(place: Place, copy: Copy, signal?: AbortSignal): Promise<Copy> {
-    const confirmed = { ...copy, at: this.runtime.clock.now() };
+  /**
+   * The upstream has just said that it is still good. Undefined: these bytes are no copy any more; other instances have let go of them, or its operator. A
+   * head that names them all the same would be a copy that nobody can read.
+   */
+  async confirm(place: Place, copy: Copy, signal?: AbortSignal): Promise<Copy | undefined> {
+    const now = await this.find(place, signal);
+    if (now?.digests.sha256 !== copy.digests.sha256 || !(await this.isWhole(now, signal))) return undefined;
+    const { etag, lastModified } = copy;
+    const confirmed = { ...now, etag, lastModified, at: this.runtime.clock.now() };
     await this.write(place, confirmed, signal);
     return confirmed;
+  }
+
+  /** Its bytes are gone: who looks for it from now on finds none. */
+  async lost(place: Place, key: string, signal?: AbortSignal): Promise<void> {
+    const copy = await this.find(place, signal);
+    if (copy?.key === key) await this.driver.delete([this.headKey(place)], { signal });
   }
 
   /** There is no such thing any more. */
@@ -104,6 +124,10 @@ export class Copies {
   async bytes(copy: Copy, max: number, signal?: AbortSignal): Promise<Uint8Array | undefined> {
     const found = await readWhole(this.driver, copy.key, max, { signal });
     return found?.bytes.byteLength === copy.size ? found.bytes : undefined;
+  }
+
+  private async isWhole({ key, size }: Copy, signal: AbortSignal | undefined): Promise<boolean> {
+    return (await this.driver.stat(key, { signal }))?.size === size;
   }
 
   private write(place: Place, copy: Copy, signal: AbortSignal | undefined): Promise<unknown> {

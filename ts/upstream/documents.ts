@@ -135,8 +135,7 @@ export class UpstreamDocuments<T> {
 
   /** A copy that cannot be read is none. */
   private async load(key: string, wanted: Wanted<T>, signal: AbortSignal): Promise<Kept<T> | undefined> {
-    const copy = await this.copies.find(wanted.place, signal);
-    const bytes = copy && (await this.copies.bytes(copy, wanted.max, signal));
+    const { copy, bytes } = await this.stands(wanted, signal);
     if (!copy || !bytes) return undefined;
     try {
       return this.keep(key, wanted, { copy, value: await wanted.read(bytes) });
@@ -144,6 +143,16 @@ export class UpstreamDocuments<T> {
       if (error instanceof UpstreamFailure) return undefined;
       throw error;
     }
+  }
+
+  private async stands({ place, max }: Wanted<T>, signal: AbortSignal) {
+    const copy = await this.copies.find(place, signal);
+    const bytes = copy && (await this.copies.bytes(copy, max, signal));
+    if (!copy || bytes) return { copy, bytes };
+    // between the two another instance may have put a newer one in its place
+    const newer = await this.copies.find(place, signal);
+    if (!newer || newer.key === copy.key) return { copy, bytes };
+    return { copy: newer, bytes: await this.copies.bytes(newer, max, signal) };
   }
 
   private keep(key: string, wanted: Wanted<T>, kept: Kept<T>): Kept<T> {
@@ -209,7 +218,7 @@ export class UpstreamDocuments<T> {
     if (answer.kind === 'content') return this.take(key, wanted, answer, { signal, progress });
     if (!old) throw new UpstreamFailure('upstream_failed', 'the upstream registry says that nothing has changed since nothing');
     const copy = await this.stored(() => this.copies.confirm(place, old.copy, signal), signal);
-    return this.keep(key, wanted, { value: old.value, copy: copy ?? { ...old.copy, at: this.runtime.clock.now() } });
+    return this.keep(key, wanted, { value: old.value, copy: copy ?? { ...old.copy, key: '', at: this.runtime.clock.now() } });
   }
 
   /** Read before it is stored: what is no document of this package never becomes a copy. */

@@ -19,8 +19,8 @@ export interface UpstreamsParts {
   /** The repository's name. */
   readonly repository: string;
   readonly runtime: Runtime;
-  /** Throws for an answer of the provider's that is none. */
-  check(answer: IProtocolUpstreams): void;
+  /** What the provider has answered, read once. Throws for an answer that is none. */
+  check(answer: unknown): IProtocolUpstreams;
   onFault(error: unknown, where: string): void;
 }
 
@@ -31,6 +31,8 @@ interface OpenUpstream {
 }
 
 const PROVIDER_MS = 10_000;
+/** Upstreams whose connections and failures are remembered. */
+const OPEN_MAX = 256;
 
 const unanswered = (): RegistryError =>
   new RegistryError('unavailable', 'it cannot be said which upstream registries apply', { headers: { 'Retry-After': '1' } });
@@ -76,8 +78,7 @@ export class Upstreams {
     const { provider, onFault, check } = this.parts;
     try {
       const answer = await this.inTime(async () => provider.upstreamsFor(question));
-      if (answer !== null) check(answer);
-      return answer;
+      return answer === null ? null : check(answer);
     } catch (error) {
       onFault(error, 'upstream provider');
       throw unanswered();
@@ -99,6 +100,12 @@ export class Upstreams {
     const known = this.open.get(upstream.id);
     if (known?.stamp === stamp) return known.asked.ask;
     known?.asked.retire();
+    this.open.delete(upstream.id);
+    const [oldest] = this.open.size < OPEN_MAX ? [] : this.open;
+    if (oldest) {
+      oldest[1].asked.retire();
+      this.open.delete(oldest[0]);
+    }
     const asked = askedOf(upstream, resilience, { runtime: this.parts.runtime });
     this.open.set(upstream.id, { stamp, asked });
     return asked.ask;

@@ -1,9 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { SynchronousMemoryDriver } from '../../../ts/storage/drivers/memory.js';
 import { lasting, until } from '../../proof/house.js';
 import type { Heard } from '../../upstream/mock-registry.js';
-import { copies, jsonOf, type Proxying, type ProxyingOptions, proxying } from './upstream-house.js';
+import { copies, jsonOf, type Proxying, type ProxyingOptions, proxying, refusing } from './upstream-house.js';
 
 const versionsOf = async (npm: Proxying, name = 'a'): Promise<string[]> =>
   Object.keys(jsonOf(await npm.get(`/${name}`)).versions);
@@ -265,19 +264,41 @@ describe('npm 38: how long a copy is believed', () => {
     expect(await versionsOf(await npm.another())).toEqual(['1.0.0']);
   });
 
+  it('instances that renew it in turn never name bytes that are gone', async () => {
+    const npm = await withA({ more: { cache: { ttlSeconds: 0 } } });
+    const other = await npm.another();
+    const both = [npm, other];
+    for (const one of both) await versionsOf(one);
+    for (let round = 1; round <= 2; round++) {
+      await npm.upstream.publish({ name: 'a', version: `1.${round}.0` });
+      for (const one of [...both, ...both]) {
+        await one.get('/a');
+        await npm.upstream.stop();
+        const third = await npm.another();
+        expect((await versionsOf(third)).length).toBeGreaterThanOrEqual(round);
+        await third.house.close();
+        await npm.upstream.start();
+      }
+    }
+    expect(await copies(npm)).toHaveLength(2);
+  });
+
+  it.each([
+    ['all', () => true],
+    ['its bytes', (key: string) => !key.endsWith('.json')],
+    ['its head', (key: string) => key.endsWith('.json')],
+  ])('whose %s was deleted beside a running server is stored again', async (_, which) => {
+    const npm = await withA({ more: { cache: { ttlSeconds: 0 } } });
+    await npm.get('/a');
+    await npm.house.driver.delete((await copies(npm)).filter(which));
+    for (let turn = 0; turn < 2; turn++) expect(await versionsOf(npm)).toEqual(['1.0.0']);
+    await npm.upstream.stop();
+    expect(await versionsOf(await npm.another())).toEqual(['1.0.0']);
+  });
+
   it('what could not be stored is served, and stored the next time', async () => {
-    const inner = new SynchronousMemoryDriver();
     let full = true;
-    const driver = new Proxy(inner, {
-      get(target, name) {
-        const value: unknown = Reflect.get(target, name, target);
-        if (typeof value !== 'function') return value;
-        return (...args: readonly unknown[]): unknown => {
-          if (full && name === 'write' && String(args[0]).startsWith('cache/')) throw new Error('no room');
-          return Reflect.apply(value, target, args);
-        };
-      },
-    });
+    const driver = refusing((method, key) => full && method === 'write' && key.startsWith('cache/'));
     const npm = await withA({ driver });
     expect(await versionsOf(npm)).toEqual(['1.0.0']);
     expect(await versionsOf(npm)).toEqual(['1.0.0']);

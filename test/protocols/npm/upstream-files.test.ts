@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import type { IStorageHookContext } from '../../../ts/packages/hooks.js';
+import type { IHookVerdict, IStorageHookContext } from '../../../ts/packages/hooks.js';
 import { until } from '../../proof/house.js';
 import { integrityOf, mockRegistry, shasumOf } from '../../upstream/mock-registry.js';
-import { copies, jsonOf, type Proxying, type ProxyingOptions, proxying } from './upstream-house.js';
+import { copies, jsonOf, type Proxying, type ProxyingOptions, proxying, refusing } from './upstream-house.js';
 
 const FILE = '/a/-/a-1.0.0.tgz';
 
@@ -114,6 +115,65 @@ describe('npm 38: a copy of a file', () => {
     expect(npm.upstream.asked().filter((path) => path === FILE)).toEqual([FILE]);
   });
 
+  it('whose bytes alone are gone is fetched anew, in the same answer', async () => {
+    const { npm, bytes } = await withA();
+    await npm.get(FILE);
+    const other = await npm.another();
+    for (const one of [npm, other]) {
+      const bodies = (await copies(npm)).filter((key) => !key.endsWith('.json'));
+      await npm.house.driver.delete(bodies);
+      const answer = await one.get(FILE);
+      expect([answer.status, answer.bytes.equals(bytes)]).toEqual([200, true]);
+    }
+    expect(npm.upstream.asked().filter((path) => path === FILE)).toEqual([FILE, FILE, FILE]);
+    expect([...npm.house.faults, ...other.house.faults]).toEqual([]);
+    // without the upstream there is nothing to give, until it is back
+    await npm.house.driver.delete((await copies(npm)).filter((key) => !key.endsWith('.json')));
+    await npm.upstream.stop();
+    expect((await npm.get(FILE)).status).toBe(502);
+    await npm.upstream.start();
+    expect((await npm.get(FILE)).status).toBe(200);
+  });
+
+  it('two instances that fetch it at the same moment leave each other what they read', async () => {
+    let asking = 0;
+    let reached = (): void => undefined;
+    let goOn = (): void => undefined;
+    const fetched = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    const { npm, bytes } = await withA({
+      hooks: {
+        // the first has its copy and stands before it opens it
+        beforeGet: async ({ metadata }) => {
+          if (metadata.size > 0 && asking++ === 0) {
+            reached();
+            await new Promise<void>((resolve) => {
+              goOn = resolve;
+            });
+          }
+          return { allowed: true };
+        },
+      },
+    });
+    const other = await npm.another();
+    let answerOther = (): void => undefined;
+    onFile(npm, (response) => {
+      if (npm.upstream.heard.filter(({ path }) => path.endsWith('.tgz')).length === 1) answerOther = () => response.end(bytes);
+      else response.end(bytes);
+    });
+    const second = other.get(FILE);
+    await until(() => npm.upstream.heard.some(({ path }) => path.endsWith('.tgz')), 'the request of the other one');
+    const first = npm.get(FILE);
+    await fetched;
+    answerOther();
+    expect((await second).bytes.equals(bytes)).toBe(true);
+    goOn();
+    expect((await first).bytes.equals(bytes)).toBe(true);
+    expect(npm.upstream.asked().filter((path) => path === FILE)).toEqual([FILE, FILE]);
+    expect(await keptFiles(npm)).toBe(2);
+  });
+
   it('lies at another origin only where the operator says so, and no credentials go there', async () => {
     const files = await mockRegistry();
     const token = 'canary-4711-secret';
@@ -157,6 +217,23 @@ describe('npm 38, X15: an upstream that changes its mind', () => {
     expect((await other.get(FILE)).status).toBe(502);
     npm.upstream.files.set(FILE, bytes);
     expect((await other.get(FILE)).bytes.equals(bytes)).toBe(true);
+  });
+
+  it('what could not be written down is written down with a later request, and is served meanwhile', async () => {
+    let full = true;
+    const { npm, bytes } = await withA({
+      driver: refusing((method, key) => full && ['write', 'prepare'].includes(method) && key.startsWith('log/npm/')),
+    });
+    for (let turn = 0; turn < 3; turn++) expect((await npm.get(FILE)).bytes.equals(bytes)).toBe(true);
+    // not with each request: a store that takes nothing is left alone for a while
+    expect(npm.house.faults.map(({ where }) => where)).toEqual(['npm upstream: what was seen']);
+    full = false;
+    npm.later(6);
+    await npm.get('/a');
+    await npm.upstream.publish({ name: 'a', version: '1.0.0' }, { 'evil.js': 'x' });
+    await npm.house.driver.delete([...(await copies(npm))]);
+    const { dist } = jsonOf(await (await npm.another()).get('/a/1.0.0'));
+    expect(dist.integrity).toBe(integrityOf(bytes));
   });
 
   it('of thousands of versions with long names, too', async () => {
@@ -247,11 +324,50 @@ describe('npm 38: storage hooks', () => {
         afterGet: async (context) => note('after', context),
       },
     });
+    const said = (): string[] => heard.splice(0);
+    expect((await npm.get(FILE)).status).toBe(200);
+    await until(() => heard.length === 3, 'all hooks');
+    const [before, after] = ['before npm/a/a-1.0.0.tgz a 1.0.0 true', 'after npm/a/a-1.0.0.tgz a 1.0.0 true'];
+    // of what is not here yet nobody knows the size
+    expect(said()).toEqual(['before npm/a/a-1.0.0.tgz a 1.0.0 false', before, after]);
     expect((await npm.get(FILE)).status).toBe(200);
     await until(() => heard.length === 2, 'both hooks');
-    expect(heard).toEqual(['before npm/a/a-1.0.0.tgz a 1.0.0 true', 'after npm/a/a-1.0.0.tgz a 1.0.0 true']);
+    expect(said()).toEqual([before, after]);
     allowed = false;
     const refused = await npm.get(FILE);
     expect([refused.status, jsonOf(refused).error]).toEqual([403, 'not this one']);
+    expect(said()).toEqual([before]);
+  });
+
+  it('what they refuse is not fetched, and nothing of it kept; others who ask at the same moment get it', async () => {
+    const digests: unknown[] = [];
+    const { npm, bytes } = await withA({
+      anonymousRead: true,
+      hooks: {
+        beforeGet: async ({ actor, metadata }) => {
+          digests.push(metadata['digests']);
+          return { allowed: actor?.userId !== undefined, reason: 'not for strangers' };
+        },
+      },
+    });
+    const stranger = async () => npm.house.ask('GET', FILE);
+    for (let turn = 0; turn < 3; turn++) expect([(await stranger()).status, await keptFiles(npm)]).toEqual([403, 0]);
+    expect((await npm.house.ask('HEAD', FILE)).status).toBe(403);
+    expect(npm.upstream.asked()).toEqual(['/a']);
+    expect(digests[0]).toEqual({ sha512: createHash('sha512').update(bytes).digest('hex'), sha1: shasumOf(bytes) });
+    const answers = await Promise.all([npm.get(FILE), stranger(), npm.get(FILE), stranger()]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 403, 200, 403]);
+    expect(npm.upstream.asked()).toEqual([FILE]);
+  });
+
+  it.each(['throw', 'say nothing'])('that %s refuse before anything is fetched', async (what) => {
+    const beforeGet = async () => {
+      if (what === 'throw') throw new Error('canary-4711-secret');
+      return undefined as unknown as IHookVerdict;
+    };
+    const { npm } = await withA({ hooks: { beforeGet } });
+    const refused = await npm.get(FILE);
+    expect([refused.status, jsonOf(refused).error]).toEqual([403, 'refused by policy']);
+    expect([npm.upstream.asked(), npm.house.faults.length]).toEqual([['/a'], 1]);
   });
 });

@@ -1,5 +1,6 @@
 import { type Runtime, systemRuntime } from '../../../ts/lib/clock.js';
 import type { StorageDriver } from '../../../ts/storage/driver.js';
+import { SynchronousMemoryDriver } from '../../../ts/storage/drivers/memory.js';
 import {
   type IProtocolUpstreams,
   type IUpstream,
@@ -23,7 +24,7 @@ export interface Proxying {
   publish(manifest: Manifest): Promise<Answer>;
   /** Time passes, for the registry alone. */
   later(seconds: number): void;
-  /** From now on nobody waits for an upstream that does not answer: it is too late at once. */
+  /** From now on nobody waits for an upstream that does not answer: it is too late at once. A provider's limit is looked at often. */
   hurry(on?: boolean): void;
   /** Another instance over the same storage, at the same time. */
   another(): Promise<Proxying>;
@@ -53,6 +54,8 @@ interface Time {
 
 /** How long an upstream has; no other timer has this length. */
 const TIMEOUT_MS = 19_999;
+/** How long a provider has, and what may be left of it. */
+const isProvider = (milliseconds: number): boolean => milliseconds <= 10_000 && milliseconds > 400;
 const HURRIED_MS = 30;
 
 /** The system's runtime, with time that can be moved on. */
@@ -67,7 +70,8 @@ function movable(): Time {
         ...clock,
         now: () => clock.now() + time.moved,
         monotonic: () => clock.monotonic() + time.moved,
-        after: (milliseconds, run) => clock.after(time.hurried && milliseconds === TIMEOUT_MS ? HURRIED_MS : milliseconds, run),
+        after: (milliseconds, run) =>
+          clock.after(time.hurried && (milliseconds === TIMEOUT_MS || isProvider(milliseconds)) ? HURRIED_MS : milliseconds, run),
       },
     },
   };
@@ -112,6 +116,20 @@ async function open(options: ProxyingOptions, time: Time): Promise<Proxying> {
     },
     another: () => open({ ...options, upstream, driver: house.driver as StorageDriver }, time),
   };
+}
+
+/** A store in memory that fails where it is told to. */
+export function refusing(fails: (method: string, key: string) => boolean): StorageDriver {
+  return new Proxy(new SynchronousMemoryDriver(), {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      return (...args: readonly unknown[]): unknown => {
+        if (fails(String(name), String(args[0]))) throw new Error('no room');
+        return Reflect.apply(value, target, args);
+      };
+    },
+  });
 }
 
 /** Another registry over the same storage has her already. */

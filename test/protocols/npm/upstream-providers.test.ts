@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { IProtocolUpstreams, IUpstreamProvider, IUpstreamQuestion } from '../../../ts/upstream/provider.js';
+import { until } from '../../proof/house.js';
 import { type MockRegistry, mockRegistry } from '../../upstream/mock-registry.js';
 import { jsonOf, PATIENCE, type Proxying, type ProxyingOptions, proxying } from './upstream-house.js';
 
@@ -18,6 +19,12 @@ async function providing(
   for (const name of ['a', 'b']) await upstream.publish({ name, version: '1.0.0' });
   const provider = { upstreamsFor: (question: IUpstreamQuestion) => answer(question, upstream) } as IUpstreamProvider;
   return proxying({ upstream, provider, ...more });
+}
+
+function circular(): object {
+  const answer: { enabled: boolean; upstreams: unknown[] } = { enabled: true, upstreams: [] };
+  answer.upstreams.push(answer);
+  return answer;
 }
 
 describe('npm 38: a provider of the host', () => {
@@ -84,6 +91,35 @@ describe('npm 38: a provider of the host', () => {
       'answers a header',
       ({ url }) => ({ enabled: true, upstreams: [{ id: 'main', url, auth: { type: 'bearer', token: 'x\r\ny: z' } }] }),
     ],
+    ['answers itself', circular],
+    ['answers a number that JSON has not', ({ url }) => ({ enabled: true, upstreams: [{ id: 'main', url, priority: 1n }] })],
+    [
+      'answers what says that it is nothing',
+      ({ url }) => ({ enabled: true, upstreams: [{ id: 'main', url }], toJSON: () => null }),
+    ],
+    [
+      'answers what throws when it is looked at',
+      () => ({
+        enabled: true,
+        get upstreams() {
+          throw new Error('canary-4711-secret');
+        },
+      }),
+    ],
+    [
+      'answers what throws anything when it is looked at',
+      () =>
+        new Proxy(
+          {},
+          {
+            get() {
+              throw null;
+            },
+          },
+        ),
+    ],
+    // biome-ignore lint/suspicious/noThenProperty: that is the lie
+    ['answers a promise that is none', () => ({ then: (_: unknown, no: (why: unknown) => void) => no(0) })],
   ];
   it.each(lies)('that %s: 503 for names that are not ours, nothing is asked and nothing is told', async (_, lie) => {
     const npm = await providing((_question, upstream) => lie(upstream));
@@ -94,6 +130,78 @@ describe('npm 38: a provider of the host', () => {
     expect((await npm.get('/own')).status).toBe(200);
     expect(npm.upstream.asked()).toEqual([]);
     expect(new Set(npm.house.faults.map(({ where }) => where))).toEqual(new Set(['upstream provider']));
+  });
+
+  it('is read once: what it answers cannot be something else the second time, nor be changed afterwards', async () => {
+    const elsewhere = await mockRegistry();
+    let looks = 0;
+    const npm = await providing((_, { url }) => ({
+      enabled: true,
+      resilience: PATIENCE,
+      upstreams: [
+        {
+          id: 'main',
+          get url() {
+            return looks++ === 0 ? url : `${elsewhere.url}/\r\nx: y`;
+          },
+        },
+      ],
+    }));
+    expect((await npm.get('/a')).status).toBe(200);
+    expect(elsewhere.heard).toEqual([]);
+    const mutable = { enabled: true, resilience: PATIENCE, upstreams: [{ id: 'main', url: '' }] };
+    const other = await providing((_, { url }) => {
+      const [first] = mutable.upstreams;
+      if (first?.url === '') first.url = url;
+      return mutable;
+    });
+    expect((await other.get('/a')).status).toBe(200);
+    mutable.upstreams = [{ id: '../../log/npm', url: elsewhere.url }];
+    expect((await other.get('/b')).status).toBe(503);
+    expect([elsewhere.heard, (await other.house.keys()).filter((key) => key.startsWith('cache/npm/')).length]).toEqual([[], 2]);
+  });
+
+  const silences = ['never', 'too late', 'no, and too late'];
+  it.each(silences)('that answers %s: 503 after its ten seconds, on every route', async (when) => {
+    const late: (() => void)[] = [];
+    let questions = 0;
+    const npm = await providing((_question, upstream) => {
+      questions++;
+      if (when === 'never') return new Promise(() => undefined);
+      return new Promise((resolve, reject) => {
+        late.push(() => (when === 'too late' ? resolve(answering(upstream)) : reject(new Error('canary-4711-secret'))));
+      });
+    });
+    await npm.publish({ name: 'own', version: '1.0.0' });
+    npm.hurry();
+    for (const path of ['/a', '/a/1.0.0', '/a/-/a-1.0.0.tgz', '/-/package/a/dist-tags', '/-/npm/v1/keys']) {
+      const before = questions;
+      let over = false;
+      const waiting = npm.get(path).finally(() => {
+        over = true;
+      });
+      await until(() => questions > before, 'the question');
+      npm.later(9.5);
+      for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+      expect(over).toBe(false);
+      npm.later(0.5);
+      const answer = await waiting;
+      expect([answer.status, answer.headers['retry-after'], typeof jsonOf(answer).error], path).toEqual([503, '1', 'string']);
+    }
+    expect((await npm.get('/own')).status).toBe(200);
+    for (const answer of late) answer();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(npm.upstream.asked()).toEqual([]);
+    expect(npm.house.faults.map(({ error, where }) => `${where}: ${(error as Error).message}`)).toEqual(
+      Array.from({ length: 5 }, () => 'upstream provider: no answer within 10000 ms'),
+    );
+  });
+
+  it('with an id for each of many users: few connections are remembered, and all are served', async () => {
+    let turn = 0;
+    const npm = await providing((_, upstream) => answering(upstream, `for-${turn++}`), { anonymousRead: true });
+    for (let user = 0; user < 400; user++) expect((await npm.house.ask('GET', `/a`)).status).toBe(200);
+    expect(npm.upstream.open()).toBeLessThanOrEqual(256 + 16);
   });
 
   it('that does not answer is waited for ten seconds, and by nobody longer than they want', async () => {
