@@ -10,6 +10,7 @@ const LONGEST: readonly string[] = [
   'proof/memory.test.ts',
   'proof/oci-memory.test.ts',
   'clients/npm-instances.test.ts',
+  'clients/npm-upstream-instances.test.ts',
   'models/oci-collection.test.ts',
   'faults/oci.test.ts',
   'clients/oci-instances.test.ts',

@@ -1,68 +1,11 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Finished, run, worked } from './processes.js';
-import { type ClientName, clientProgram, lacks, required } from './programs.js';
-import { Sandbox } from './sandbox.js';
+import type { FamilyClient } from './family-clients.js';
+import { loaded, Machine } from './family-machine.js';
+import { worked } from './processes.js';
+import { clientProgram, lacks } from './programs.js';
+import type { Sandbox } from './sandbox.js';
 import { requestsDuring } from './scenario/rig.js';
 import { ONE_PROCESS, type Site, through } from './setups.js';
-
-/** What sets one client of the family apart from the others. */
-export interface FamilyClient {
-  readonly program: ClientName;
-  /** Commands that publish the package in a folder, one after the other. Absent: the client cannot; npm publishes for it. */
-  readonly publish?: (version: string) => readonly (readonly string[])[];
-  readonly install: readonly string[];
-  /** Settings of its own, beside the `.npmrc`. */
-  readonly settings?: (machine: Sandbox, token: string) => void;
-  readonly env?: (machine: Sandbox, token: string) => Readonly<Record<string, string>>;
-  /** Files of its own in every package and project. */
-  readonly files?: (machine: Sandbox) => Readonly<Record<string, string>>;
-  readonly whoami?: readonly string[];
-  /** What it does with documents that it has from before: `revalidates` asks and is told 304, `asks` fetches them anew, `trusts` does not ask. */
-  readonly warm: 'revalidates' | 'asks' | 'trusts';
-}
-
-class Machine {
-  readonly sandbox: Sandbox;
-  private readonly client: FamilyClient;
-  private readonly token: string;
-
-  constructor(site: Site, client: FamilyClient) {
-    this.sandbox = new Sandbox(site.registry, site.adminToken);
-    this.client = client;
-    this.token = site.adminToken;
-    client.settings?.(this.sandbox, site.adminToken);
-  }
-
-  run(args: readonly string[], cwd: string = this.sandbox.home): Promise<Finished> {
-    const { program, env } = this.client;
-    const own = { npm_config_minimum_release_age: '0', pnpm_config_minimum_release_age: '0', ...env?.(this.sandbox, this.token) };
-    return run(required(program, clientProgram(program)), args, { cwd, env: this.sandbox.env(own) });
-  }
-
-  async publish(manifest: { readonly name: string; readonly version: string; readonly dependencies?: object }): Promise<void> {
-    const folder = this.sandbox.package({ license: 'MIT', ...manifest }, this.client.files?.(this.sandbox));
-    const commands = this.client.publish?.(manifest.version);
-    if (commands) for (const args of commands) worked(await this.run(args, folder));
-    else worked(await this.sandbox.npm(['publish'], folder));
-  }
-
-  async install(dependencies: Readonly<Record<string, string>>): Promise<string> {
-    const files = this.client.files?.(this.sandbox);
-    const manifest = { name: 'project', version: '1.0.0', private: true, license: 'MIT', dependencies };
-    const folder = this.sandbox.folder({ ...files, 'package.json': JSON.stringify(manifest) });
-    worked(await this.run(this.client.install, folder));
-    return folder;
-  }
-}
-
-/** What `@team/top` and what it depends on say of themselves. */
-async function loaded({ sandbox }: Machine, folder: string): Promise<unknown> {
-  const from = join(folder, 'node_modules/@team/top/package.json');
-  const script = `const from = require('module').createRequire(require('fs').realpathSync(${JSON.stringify(from)}));
-    process.stdout.write(JSON.stringify([from('./index.js'), from('leaf')]));`;
-  return JSON.parse(worked(await run(process.execPath, ['-e', script], { cwd: folder, env: sandbox.env() })).out);
-}
 
 /** Publish (where the client can), install from an empty cache, install from a warm one, install through another registry. */
 export function familyClient(client: FamilyClient): void {

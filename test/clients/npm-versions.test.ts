@@ -1,4 +1,4 @@
 import { familyClient } from './family.js';
+import { NPM } from './family-clients.js';
 
-for (const program of ['npm-9', 'npm-10', 'npm-11'] as const)
-  familyClient({ program, publish: () => [['publish']], install: ['install'], whoami: ['whoami'], warm: 'revalidates' });
+for (const client of NPM) familyClient(client);

@@ -23,9 +23,12 @@ export interface Site {
   stop(): Promise<void>;
 }
 
+type ConfigFile = Readonly<Record<string, unknown>>;
+
 export interface Setup {
   readonly title: string;
-  start(args?: readonly string[]): Promise<Site>;
+  /** `file`: what a configuration file says beside what the set-up needs. */
+  start(args?: readonly string[], file?: ConfigFile): Promise<Site>;
 }
 
 const ADMIN_TOKEN = 'an-operators-own-token-W4rmKx81PqzB6v';
@@ -53,11 +56,13 @@ function siteOf(
 function onFolder(title: string, more: readonly string[]): Setup {
   return {
     title,
-    start: async (args = []) => {
+    start: async (args = [], file) => {
       const base = mkdtempSync(join(tmpdir(), 'entrepot-clients-'));
       const folder = join(base, 'data');
+      const config = join(base, 'entrepot.config.json');
+      if (file) writeFileSync(config, JSON.stringify(file));
       const storage = `file:${folder}`;
-      const server = await startServer({ storage, args: [...more, ...args] });
+      const server = await startServer({ storage, args: [...more, ...(file ? ['--config', config] : []), ...args] });
       const { url, token } = server;
       if (token === undefined) throw new Error(`the first start showed no token:\n${server.lines.join('\n')}`);
       return siteOf([server], { storage, folder, url, adminToken: token }, async () =>
@@ -70,28 +75,14 @@ function onFolder(title: string, more: readonly string[]): Setup {
 export const ONE_PROCESS: Setup = onFolder('one process on a folder', []);
 export const FOUR_WORKERS: Setup = onFolder('four workers on one folder', ['--workers', '4']);
 
-/** A registry of its own that serves what another one has, and may see there what its administrator may. */
-export async function through(site: Site, more: object = {}, args: readonly string[] = []): Promise<Site> {
-  const dir = mkdtempSync(join(tmpdir(), 'entrepot-through-'));
-  const upstream = { id: 'other', url: site.registry, auth: { type: 'bearer', token: site.adminToken } };
-  const config = join(dir, 'entrepot.config.json');
-  writeFileSync(config, JSON.stringify({ upstreams: { npm: { enabled: true, upstreams: [upstream], ...more } } }));
-  const { stop, ...other } = await ONE_PROCESS.start(['--config', config, ...args]);
-  const stopBoth = async (): Promise<void> => {
-    await stop();
-    rmSync(dir, { recursive: true, force: true });
-  };
-  return { ...other, stop: stopBoth };
-}
-
-const onBucket = (title: string, file: Readonly<Record<string, unknown>> = {}): Setup => ({
+const onBucket = (title: string, settings: ConfigFile = {}): Setup => ({
   title,
-  start: async (more = []) => {
+  start: async (more = [], file = {}) => {
     const s3: RunningS3 = await startVersitygw({ version: '1.8.0' });
     const proxy = await startRoundRobin();
     const storage = `s3://${s3.bucket}/house?endpoint=${s3.endpoint}&region=us-east-1`;
     const config = join(s3.dir, 'entrepot.config.json');
-    writeFileSync(config, JSON.stringify(file));
+    writeFileSync(config, JSON.stringify({ ...settings, ...file }));
     const args = ['--config', config, ...more];
     const env = {
       AWS_ACCESS_KEY_ID: s3.accessKey,
@@ -122,6 +113,12 @@ const onBucket = (title: string, file: Readonly<Record<string, unknown>> = {}): 
 export const TWO_INSTANCES: Setup = onBucket('two instances over one bucket');
 /** Every read looks at the bucket, no answer waits. */
 export const TWO_FRESH_INSTANCES: Setup = onBucket('two instances over one bucket, without staleness', { maxStaleness: 0 });
+
+/** A registry of its own that serves what another one has, and may see there what its administrator may. `more`: beside its `upstreams`. */
+export function through(site: Site, more: object = {}, setup: Setup = ONE_PROCESS): Promise<Site> {
+  const upstream = { id: 'other', url: site.registry, auth: { type: 'bearer', token: site.adminToken } };
+  return setup.start([], { upstreams: { npm: { enabled: true, upstreams: [upstream], ...more } } });
+}
 
 /** Files below one of the storage's top folders. */
 export function storedBelow(site: Pick<Site, 'folder'>, top: string): readonly string[] {
