@@ -11,7 +11,6 @@ import { RegistryError, unavailable } from './errors/registry-error.js';
 import { baseUrlOf, outsideOf } from './http/base-url.js';
 import type { IRequestContext, IResponse, RawHandler, RawResponse } from './http/context.js';
 import { dispatch } from './http/dispatch.js';
-import { toFetchHandler } from './http/fetch-host.js';
 import { headersOf } from './http/headers.js';
 import { toIResponse } from './http/hosted-response.js';
 import type { Neighbour } from './http/site.js';
@@ -19,6 +18,7 @@ import { type Located, locate } from './http/target.js';
 import { type Networks, networks } from './lib/cidr.js';
 import { ProcessHold, type Runtime, systemRuntime } from './lib/clock.js';
 import { keepAliveDuring } from './lib/keep-alive.js';
+import { later } from './lib/later.js';
 import { notify } from './lib/notify.js';
 import { PROTOCOL_TABLE } from './protocols/index.js';
 import type { StorageDriver } from './storage/driver.js';
@@ -89,7 +89,11 @@ export class SmartRegistry implements RawHandler {
     this.runtime = config.runtime ?? systemRuntime;
     this.trusted = networks(config.trustProxy ?? []);
     this.planned = new Mounts(this.plans.map((target) => ({ basePath: target.basePath, target })));
-    this.fetch = toFetchHandler(this, { runtime: this.runtime });
+    const { methods } = later(async () => {
+      const { toFetchHandler } = await import('./http/fetch-host.js');
+      return { fetch: toFetchHandler(this, { runtime: this.runtime }) };
+    });
+    this.fetch = methods.fetch;
   }
 
   /**

@@ -1,9 +1,10 @@
 import { invalid, notFound, RegistryError, unavailable } from '../errors/registry-error.js';
 import type { Runtime } from '../lib/clock.js';
 import type { Json } from '../lib/json.js';
+import { later } from '../lib/later.js';
 import type { LogSpace, NewChange } from '../log/schema.js';
 import { type Limits, limitsOf, type NewToken } from './mint.js';
-import { Passwords } from './passwords.js';
+import type { Passwords } from './passwords.js';
 import type { IAuthToken } from './provider.js';
 import { type Keys, sameBytes } from './secret.js';
 import { digestToken, newToken, type TokenDigest, tokenUser, USER_ID, userIdOf, userName } from './token-format.js';
@@ -18,7 +19,7 @@ export interface DirectoryOptions {
   readonly space: LogSpace<UserState>;
   readonly keys: Keys;
   readonly runtime: Runtime;
-  readonly passwords?: Passwords;
+  readonly passwords?: Pick<Passwords, 'hash' | 'verify'>;
 }
 
 export interface NewUser {
@@ -73,13 +74,14 @@ export class UserDirectory {
   readonly space: LogSpace<UserState>;
   readonly keys: Keys;
   readonly runtime: Runtime;
-  readonly passwords: Passwords;
+  readonly passwords: Pick<Passwords, 'hash' | 'verify'>;
 
   constructor(options: DirectoryOptions) {
     this.space = options.space;
     this.keys = options.keys;
     this.runtime = options.runtime;
-    this.passwords = options.passwords ?? new Passwords({ random: options.runtime.random });
+    const { random } = options.runtime;
+    this.passwords = options.passwords ?? later(async () => new (await import('./passwords.js')).Passwords({ random })).methods;
   }
 
   /** Fresh: what other instances have acknowledged is seen. Undefined for anything that is no user's id. */

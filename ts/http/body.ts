@@ -1,7 +1,7 @@
 import { invalid, RegistryError } from '../errors/registry-error.js';
-import { parseJsonInTurns } from '../formats/json-in-turns.js';
 import { concat, utf8 } from '../lib/bytes.js';
 import type { Clock } from '../lib/clock.js';
+import { later } from '../lib/later.js';
 import { essenceOf, isJsonType } from '../lib/media-type.js';
 import { type BodyFacts, type BodySource, bodyFacts, bodySource, bodyTaken, gunzip, stillEncoded } from './body-source.js';
 import type { BodyRule, HeaderBag, RequestBody } from './route.js';
@@ -23,6 +23,9 @@ const MAX_WHOLE = 64 * 1024 ** 2;
 
 /** Less in `progressMs` is no progress: a client that sends a byte now and then would hold its connection for ever. */
 const PROGRESS_BYTES = 1_024;
+
+/** Most requests have no body. */
+const { methods: reader } = later(() => import('../formats/json-in-turns.js'));
 
 const tooLarge = (max: number): RegistryError => new RegistryError('too_large', `body is larger than ${max} bytes`);
 const timedOut = (): RegistryError => new RegistryError('request_timeout', 'the request body did not arrive in time');
@@ -104,7 +107,7 @@ export class IncomingBody implements RequestBody {
   }
 
   async json(): Promise<unknown> {
-    return parseJsonInTurns(this.source.kind === 'parsed' ? asJson(this.source.value) : await this.bytes());
+    return reader.parseJsonInTurns(this.source.kind === 'parsed' ? asJson(this.source.value) : await this.bytes());
   }
 
   /** For routes that take no body: throws `invalid` when there is one after all. */

@@ -1,15 +1,9 @@
 import type { KeyObject } from 'node:crypto';
+import { jwtVerify, SignJWT } from 'jose';
 import { ConfigError } from '../../errors/config-error.js';
 import { text } from '../../lib/bytes.js';
 import type { Clock, Random } from '../../lib/clock.js';
 import { randomId } from '../../lib/ids.js';
-
-let loading: Promise<typeof import('jose')> | undefined;
-/** Loaded by the first token: most registries never see one, and its many files are a good part of a start. */
-const jose = (): Promise<typeof import('jose')> => {
-  loading ??= import('jose');
-  return loading;
-};
 
 /** Nothing else is accepted, and a key works with its one algorithm only. */
 export type JwtAlgorithm = 'HS256' | 'RS256' | 'PS256' | 'ES256' | 'EdDSA';
@@ -115,7 +109,6 @@ export class Jwts {
     const { clock, random, algorithm, issuer, audience, key, maxAge } = this.options;
     if (!(Number.isSafeInteger(ttl) && ttl > 0 && ttl <= maxAge)) throw new RangeError(`A JWT lives 1 to ${maxAge} seconds`);
     const iat = Math.floor(clock.now() / 1_000);
-    const { SignJWT } = await jose();
     return new SignJWT({ ...claims, iss: issuer, aud: audience, sub, jti: randomId(random), iat, exp: iat + ttl })
       .setProtectedHeader({ alg: algorithm, typ: 'JWT' })
       .sign(key);
@@ -145,7 +138,6 @@ export class Jwts {
     const { clock, algorithm, issuer, audience, key, leeway, maxAge } = this.options;
     try {
       if (!wellFormed(token)) return undefined;
-      const { jwtVerify } = await jose();
       const { payload } = await jwtVerify(token, key, {
         algorithms: [algorithm],
         issuer,

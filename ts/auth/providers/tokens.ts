@@ -1,4 +1,5 @@
 import { RegistryError } from '../../errors/registry-error.js';
+import { type Asked, later } from '../../lib/later.js';
 import { ADMIN_NAME } from '../admin.js';
 import { ConfirmSessions } from '../confirm-sessions.js';
 import { ceiling, limitsOf } from '../mint.js';
@@ -11,7 +12,7 @@ import { digestToken, looksLikeToken, type TokenDigest, tokenUser, userIdOf } fr
 import { TokenUse } from '../token-use.js';
 import { type TokenOwner, type UserDirectory, userChange } from '../user-directory.js';
 import { isLive, type TokenRecord, type UserRecord } from '../user-state.js';
-import { type JwtClaims, Jwts } from './jwt.js';
+import type { JwtClaims, Jwts } from './jwt.js';
 
 export interface DefaultProviderOptions {
   readonly directory: UserDirectory;
@@ -47,7 +48,8 @@ export class DefaultAuthProvider implements IAuthProvider {
   readonly directory: UserDirectory;
   readonly secondFactors: SecondFactors;
   readonly confirmSessions: ConfirmSessions;
-  private readonly jwts: Jwts;
+  /** Most registries never see one, and the library's many files are a good part of a start. */
+  private readonly jwts: Asked<Jwts>;
   private readonly use: TokenUse;
   /** Right passwords of the last minute: a check costs tens of milliseconds, and Basic clients send theirs with every request. */
   private readonly checked = new Map<string, Checked>();
@@ -62,14 +64,9 @@ export class DefaultAuthProvider implements IAuthProvider {
     this.directory = directory;
     this.secondFactors = new SecondFactors(directory, service);
     this.confirmSessions = new ConfirmSessions(directory, this.secondFactors);
-    this.jwts = new Jwts({
-      key: keys.jwt,
-      issuer: ISSUER,
-      audience: service,
-      clock: runtime.clock,
-      random: runtime.random,
-      leeway,
-    });
+    const { clock, random } = runtime;
+    const sessions = { key: keys.jwt, issuer: ISSUER, audience: service, clock, random, leeway };
+    this.jwts = later(async () => new (await import('./jwt.js')).Jwts(sessions)).methods;
     this.use = new TokenUse(directory);
     this.checkedKey = runtime.random.bytes(32);
   }

@@ -151,6 +151,10 @@ export function parentOf(key: string): string {
   return slash === -1 ? '' : key.slice(0, slash);
 }
 
+const NAME = /^[A-Za-z0-9._~-]{1,255}$/;
+/** Whether a name in a folder can be a part of a key: temporary files and what other programs leave behind cannot. */
+export const isKeyName = (name: string): boolean => NAME.test(name);
+
 /** First character of the names of files that are not finished. No key can have it. */
 export const TEMPORARY_MARK = '#';
 export const temporaryName = (random: Random): string => `${TEMPORARY_MARK}${randomId(random)}`;

@@ -5,12 +5,9 @@ import { nextTurn, Pace } from '../../lib/turns.js';
 import { aborted } from '../body-source.js';
 import type { ListedObject, ListOptions, ListPage } from '../driver.js';
 import { isAbsent } from './filesystem-errors.js';
-import { parentOf } from './filesystem-folders.js';
+import { isKeyName, parentOf } from './filesystem-folders.js';
 import { infoOf } from './filesystem-read.js';
 
-const NAME = /^[A-Za-z0-9._~-]{1,255}$/;
-/** Whether a name in a folder can be a part of a key: temporary files and what other programs leave behind cannot. */
-export const isKeyName = (name: string): boolean => NAME.test(name);
 const AT_ONCE = 32;
 /** Names that are read in one turn of the event loop: a folder may have a hundred thousand. */
 const READ_AT_ONCE = 1_024;

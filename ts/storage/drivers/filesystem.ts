@@ -2,6 +2,7 @@ import { readdirSync, statfsSync } from 'node:fs';
 import { stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Runtime, systemRuntime } from '../../lib/clock.js';
+import { later } from '../../lib/later.js';
 import { aborted } from '../body-source.js';
 import type {
   CallOptions,
@@ -21,13 +22,10 @@ import type {
   WriteOptions,
 } from '../driver.js';
 import type { ProbedDriver, ProbeFinding } from '../probe-driver.js';
-import { composeFiles } from './filesystem-compose.js';
 import { codeOf, isAbsent, toStorageError } from './filesystem-errors.js';
-import { Folders, parentOf, TEMPORARY_MARK } from './filesystem-folders.js';
-import { isKeyName, listPage } from './filesystem-list.js';
+import { Folders, isKeyName, parentOf, TEMPORARY_MARK } from './filesystem-folders.js';
 import type { WriteJob } from './filesystem-prepared.js';
 import { infoOf, isFileSync, readFileAt } from './filesystem-read.js';
-import { sweepTemporaries } from './filesystem-sweep.js';
 import { FileWriter } from './filesystem-write.js';
 
 export interface FilesystemDriverOptions {
@@ -39,6 +37,10 @@ export interface FilesystemDriverOptions {
 }
 
 const UNLINKS_AT_ONCE = 16;
+
+const { methods: composing } = later(() => import('./filesystem-compose.js'));
+const { methods: listing } = later(() => import('./filesystem-list.js'));
+const { methods: sweeping } = later(() => import('./filesystem-sweep.js'));
 
 /** Names a folder for remembered results: a copy of the folder on another file system is another store. */
 export function folderIdentity(root: string): string {
@@ -116,7 +118,7 @@ export class FilesystemDriver implements CopyingDriver, ComposingDriver, Prepari
 
   compose(pieces: readonly Piece[], to: string, options: ProgressOptions = {}): Promise<'written' | 'absent'> {
     const { folders, durable } = this;
-    return composeFiles({ folders, random: this.runtime.random, durable, ...options }, pieces, to);
+    return composing.composeFiles({ folders, random: this.runtime.random, durable, ...options }, pieces, to);
   }
 
   async delete(keys: readonly string[], options: CallOptions = {}): Promise<void> {
@@ -132,12 +134,12 @@ export class FilesystemDriver implements CopyingDriver, ComposingDriver, Prepari
     const strangers: string[] = [];
     const foreign: string[] = [];
     try {
-      const page = await listPage(this.root, prefix, options, (folder, name) => {
+      const page = await listing.listPage(this.root, prefix, options, (folder, name) => {
         const key = folder === '' ? name : `${folder}/${name}`;
         if (name.startsWith(TEMPORARY_MARK)) strangers.push(join(this.root, folder, name));
         else if (key.startsWith(prefix)) foreign.push(key);
       });
-      await sweepTemporaries(strangers, this.temporaryLife, this.runtime);
+      if (strangers.length > 0) await sweeping.sweepTemporaries(strangers, this.temporaryLife, this.runtime);
       return foreign.length === 0 ? page : { ...page, foreign };
     } catch (error) {
       throw toStorageError(error, `list ${prefix}`);
