@@ -56,7 +56,8 @@ export class OciMatrix {
     const need = NEEDS[use.id];
     if (need === undefined) throw new Error(`the oracle does not know ${use.id}`);
     const expected = verdict(need, character.who, standing, this.open);
-    const all = use.method === 'GET' ? FORMS : [{ title: use.method, method: use.method, headers: {} }];
+    const reading = FORMS.filter(({ method }) => method === 'GET' || !use.once);
+    const all = use.method === 'GET' ? reading : [{ title: use.method, method: use.method, headers: {} }];
     for (const form of all.slice(0, spelling.loose ? 2 : 4)) {
       counts.decisions += 1;
       if (expected === 'yes') counts.yes += 1;

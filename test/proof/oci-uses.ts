@@ -39,6 +39,8 @@ export interface Use {
   readonly ok: readonly number[];
   /** Of an answer about what is not there. Default 404. */
   readonly missing?: readonly number[];
+  /** A GET without a HEAD: what it answers is handed out once. */
+  readonly once?: true;
 }
 
 const get = (id: string, path: string, more: Partial<Use> = {}): Use => ({
@@ -64,7 +66,7 @@ const as = (type: string, body: Buffer): Partial<Use> => ({ body, headers: { 'co
 /** Every route, by id, in every way that means something else. */
 export const USES: readonly Use[] = [
   get('ping', '/v2/'),
-  get('token', '/v2/token?service=images.example&scope=repository:acme/public:pull,push'),
+  get('token', '/v2/token?service=images.example&scope=repository:acme/public:pull,push', { once: true }),
   send(
     'token-form',
     'POST',

@@ -93,7 +93,8 @@ async function within(
   // Whom the organisation gives nothing may still be an administrator, which nobody has asked about for reading.
   const admin = rights === 'none' && !standing.granted.has('admin') && (await caller.granted(name, 'admin'));
   const granted = admin ? new Set([...standing.granted, 'admin' as const]) : standing.granted;
-  return actions.some((action) => permits({ ...standing, granted, rights }, action, rule));
+  const administrator = actions.some((action) => action !== 'read') && (await caller.administers?.(name)) === true;
+  return actions.some((action) => permits({ ...standing, granted, rights, administrator }, action, rule));
 }
 
 /**

@@ -59,6 +59,12 @@ export class RequestCaller implements Caller {
     return answer;
   }
 
+  /** A build in whose name nobody is there is no administrator, whoever let it publish. */
+  async administers(name: string): Promise<boolean> {
+    if (!this.principal || this.principal.token.unattended === 'workload') return false;
+    return (await this.granted(name, 'admin')) || (await this.wider()?.granted(name, 'admin')) === true;
+  }
+
   /** `listed`: for one of many names of a list, where an organisation is asked about once. */
   async rights(name: string, listed = false): Promise<Rights | undefined> {
     const { organisationOf, gate, principal, resource } = this.facts;

@@ -112,6 +112,11 @@ export interface Caller {
   /** May this caller do that to this name, says the provider (owners and visibility not considered). */
   granted(name: string, action: Action): Promise<boolean>;
   readonly enforceOwners: boolean;
+  /**
+   * Is this an administrator of the name, whatever their session opens? A session says what may be done with it, and not who does it. Absent: what is granted
+   * says so.
+   */
+  administers?(name: string): Promise<boolean>;
   /** What the organisation that has this name's scope lets the caller do with it, now; undefined: none has it. Absent: there are no organisations. */
   rights?(name: string): Promise<Rights | undefined>;
   /**

@@ -12,6 +12,8 @@ export interface Standing {
   readonly enforceOwners: boolean;
   /** What the organisation that has this name's scope gives the caller; undefined: none has it. */
   readonly rights?: Rights | undefined;
+  /** An administrator of this name, of whose rights a session opens a part: changes that it opens are not for owners alone. */
+  readonly administrator?: boolean;
 }
 
 /** Owners of one package. Lists decide by them, so they must fit into the feed's line; more people are a team. */
@@ -40,7 +42,7 @@ export function permits(standing: Standing, action: Action, rule: Ruled | undefi
   const admin = owner || rights === 'admin';
   if (action === 'admin') return granted.has('admin') || (enforceOwners && admin && granted.has('overwrite'));
   if (!granted.has(action)) return false;
-  if (!enforceOwners || admin || rights === 'write' || granted.has('admin')) return true;
+  if (!enforceOwners || admin || rights === 'write' || granted.has('admin') || standing.administrator === true) return true;
   return rights === undefined && (rule === undefined || rule.owners.length === 0);
 }
 

@@ -38,6 +38,30 @@ it('oci 37: a session is handed out to those who see it: HEAD makes none, and no
   expect(await oci.directory.listTokens(id)).toHaveLength(before);
 });
 
+it('oci 37, oci 40: an administrator pushes to the images of others and deletes them with a session that opens it, and no more', async () => {
+  await oci.image(NAME, 'v1');
+  const body = (await oci.get(`/v2/${NAME}/manifests/v1`)).text;
+  const chief = await oci.user('root', { admin: true });
+  const limited = await oci.user('root', { scopes: [`oci:repository:${NAME}:pull`, `oci:repository:${NAME}:push`] });
+  const other = await oci.user('ben');
+  const tried = async (credentials: string, actions: string): Promise<readonly number[]> => {
+    const { token } = (await oci.get(`/v2/token?scope=repository:${NAME}:${actions}`, { token: credentials })).json;
+    const push = await oci.request('POST', `/v2/${NAME}/blobs/uploads/?digest=${digestOf('x')}`, { token, body: 'x' });
+    const tag = await oci.put(NAME, 'v2', body, { token });
+    const removed = await oci.remove(`/v2/${NAME}/manifests/v2`, { token });
+    return [push.status, tag.status, removed.status];
+  };
+  expect(await tried(chief, 'pull,push,delete')).toEqual([201, 201, 202]);
+  expect(await tried(chief, '*')).toEqual([201, 201, 202]);
+  expect(await tried(chief, 'pull,push')).toEqual([201, 201, 401]);
+  expect(await tried(chief, 'delete')).toEqual([401, 401, 202]);
+  expect(await tried(limited, 'pull,push,delete')).toEqual([403, 403, 403]);
+  expect(await tried(other, 'pull,push,delete')).toEqual([403, 403, 403]);
+  const { id = '' } = (await oci.directory.find('root')) ?? {};
+  const build = await oci.gate.createWorkloadToken(id, 'oci', [`oci:repository:${NAME}:push`], 60);
+  expect((await oci.put(NAME, 'v2', body, { token: build })).status).toBe(401);
+});
+
 it('oci 30: an artifactType that is empty is no filter, and the answer does not say that it was one', async () => {
   const image = await oci.image(NAME, 'v1');
   const subject = { mediaType: IMAGE, digest: image.digest, size: image.size };
