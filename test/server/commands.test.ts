@@ -2,12 +2,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { shownBy } from '../protocols/npm/authenticator.js';
-import { bearer, run, scratch, startServer } from './launch.js';
+import { bearer, run, scratch, serveHere } from './launch.js';
 import { publish } from './publish.js';
 
 async function shop() {
-  const storage = ['--storage', `file:${scratch()}`];
-  const server = await startServer(storage);
+  const storage = ['--storage', `file:${scratch()}`] as const;
+  const server = await serveHere({ storage: storage[1] });
   const entrepot = async (...args: string[]) => {
     const { code, out, err } = await run([...args, ...storage, '--json']);
     expect(err).toBe('');
@@ -131,7 +131,7 @@ describe('commands beside a running server', () => {
     ]);
     expect(await entrepot('verify')).toMatchObject([{ problems: 0, objects: 1 }]);
     const { readdirSync } = await import('node:fs');
-    const objects = join((storage[1] as string).slice('file:'.length), 'objects');
+    const objects = join(storage[1].slice('file:'.length), 'objects');
     const [object = ''] = readdirSync(objects, { recursive: true, encoding: 'utf8' }).filter(
       (name) => name.split('/').length === 3,
     );

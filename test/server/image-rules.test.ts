@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { NewToken } from '../../ts/auth/mint.js';
-import { bearer, member, scratch, startServer } from './launch.js';
+import { bearer, member, scratch, serveHere } from './launch.js';
 
 const digestOf = (bytes: string): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 const IMAGE = 'application/vnd.oci.image.manifest.v1+json';
@@ -13,7 +13,7 @@ async function server(features: Readonly<Record<string, boolean>> = {}) {
   const storage = `file:${join(folder, 'data')}`;
   const file = join(folder, 'entrepot.json');
   writeFileSync(file, JSON.stringify({ oci: { enabled: true, features } }));
-  const serving = await startServer(['--storage', storage, '--anonymous-read', '*', '--config', file]);
+  const serving = await serveHere({ storage, 'anonymous-read': '*', config: file });
   const ask = (method: string, path: string, token?: string, init: { body?: string; type?: string } = {}): Promise<Response> =>
     fetch(serving.url + path, {
       method,

@@ -5,13 +5,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NewToken } from '../../ts/auth/mint.js';
 import { PROTOCOL_TABLE } from '../../ts/protocols/index.js';
-import { readOptions } from '../../ts/server/options.js';
+import { readOptions, type ServerOptions } from '../../ts/server/options.js';
+import { type RunningServer, serve } from '../../ts/server/serve.js';
 import { SmartRegistry } from '../../ts/smart-registry.js';
 import { afterEveryTest } from '../leftovers.js';
 
 export const CLI = fileURLToPath(new URL('../../dist/server/cli.js', import.meta.url));
 
 const started = new Set<ChildProcess>();
+const here = new Set<RunningServer>();
 const folders: string[] = [];
 
 afterEveryTest(async () => {
@@ -22,6 +24,8 @@ afterEveryTest(async () => {
     await gone;
   }
   started.clear();
+  for (const running of here) await running.stop();
+  here.clear();
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
@@ -120,9 +124,34 @@ export async function startServer(args: readonly string[], env: Readonly<Record<
   return { ...launched, url: String(url), token };
 }
 
+function optionsOf(flags: Readonly<Record<string, string>>): ServerOptions {
+  return readOptions({ flags, env: {}, protocols: [...PROTOCOL_TABLE.keys()] });
+}
+
+export interface ServingHere {
+  readonly url: string;
+  /** Of the administrator. */
+  readonly token: string;
+  /** Log lines so far. */
+  lines(): readonly Record<string, unknown>[];
+}
+
+/**
+ * A server like that of `startServer`, in the process of the test, for tests of what it answers: a process for each would cost more than most of them do.
+ * `flags`: those of the command line, without their dashes. It makes its administrator; it is stopped after the test.
+ */
+export async function serveHere(flags: Readonly<Record<string, string>>): Promise<ServingHere> {
+  const lines: Record<string, unknown>[] = [];
+  const running = await serve(optionsOf({ port: '0', 'log-format': 'json', ...flags }), {
+    write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>),
+  });
+  here.add(running);
+  return { url: running.url, token: running.registry.parts.auth.admin?.token ?? '', lines: () => lines };
+}
+
 /** A token of a user, who is made unless known: as `user add` and `token create` do beside the server, but without a process for each. */
 export async function member(storage: string, name: string, asked: NewToken = {}): Promise<string> {
-  const { registry: config } = readOptions({ flags: { storage }, env: {}, protocols: [...PROTOCOL_TABLE.keys()] });
+  const { registry: config } = optionsOf({ storage });
   const registry = new SmartRegistry(config);
   await registry.init();
   try {

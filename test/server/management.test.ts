@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { NewToken } from '../../ts/auth/mint.js';
-import { bearer, member, scratch, startServer } from './launch.js';
+import { bearer, member, scratch, serveHere } from './launch.js';
 import { publish } from './publish.js';
 
 const API = '/-/api/v1';
 
 async function server() {
   const storage = `file:${scratch()}`;
-  const serving = await startServer(['--storage', storage]);
+  const serving = await serveHere({ storage });
   const ask = async (method: string, path: string, token: string | undefined, body?: unknown) => {
     const response = await fetch(serving.url + API + path, {
       method,

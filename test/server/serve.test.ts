@@ -3,7 +3,7 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { bearer, run, scratch, startServer } from './launch.js';
+import { bearer, run, scratch, serveHere, startServer } from './launch.js';
 import { publish } from './publish.js';
 
 const get = async (url: string, token?: string) => {
@@ -128,7 +128,7 @@ describe('a start that cannot be', () => {
 
 describe('a running server', () => {
   it('answers for itself below /-/ and says what is mounted', async () => {
-    const { url } = await startServer(['--storage', 'memory:']);
+    const { url } = await serveHere({ storage: 'memory:' });
     expect(await get(`${url}/-/health`)).toMatchObject({ status: 200, text: '{"status":"up"}' });
     expect(await get(`${url}/-/ready`)).toMatchObject({ status: 200, text: '{"status":"ready"}' });
     expect((await get(`${url}/`)).text).toMatch(/\/npm\/ +npm/);
@@ -143,7 +143,7 @@ describe('a running server', () => {
   });
 
   it('gives npm its paths at the root of a mount only', async () => {
-    const { url } = await startServer(['--storage', 'memory:']);
+    const { url } = await serveHere({ storage: 'memory:' });
     expect((await get(`${url}/npm/-/ping`)).status).toBe(200);
     expect((await get(`${url}/npm/-/health`)).status).not.toBe(200);
     expect((await get(`${url}/npmx/-/ping`)).status).toBe(404);
@@ -153,11 +153,11 @@ describe('a running server', () => {
 
   it('lets nobody read who has no credentials, unless told', async () => {
     const root = scratch();
-    const closed = await startServer(['--storage', `file:${root}`]);
+    const closed = await serveHere({ storage: `file:${root}` });
     await publish(`${closed.url}/npm`, closed.token, 'open', '1.0.0', 'public');
     await publish(`${closed.url}/npm`, closed.token, 'shut', '1.0.0', 'restricted');
     expect((await get(`${closed.url}/npm/open`)).status).toBe(401);
-    const open = await startServer(['--storage', `file:${root}`, '--anonymous-read', 'npm']);
+    const open = await serveHere({ storage: `file:${root}`, 'anonymous-read': 'npm' });
     expect((await get(`${open.url}/npm/open`)).status).toBe(200);
     expect((await get(`${open.url}/npm/shut`)).status).not.toBe(200);
   });
