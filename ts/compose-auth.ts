@@ -1,8 +1,7 @@
 import type { Accounts } from './auth/accounts.js';
 import { type EnsuredAdmin, ensureAdmin } from './auth/admin.js';
-import { AuthManager, type TokenSwitch } from './auth/auth-manager.js';
+import { AuthManager, type AuthManagerOptions, type TokenSwitch } from './auth/auth-manager.js';
 import { DirectoryAccounts } from './auth/directory-accounts.js';
-import { Organisations } from './auth/organisations.js';
 import { DefaultAuthProvider } from './auth/providers/tokens.js';
 import { deriveKeys, type Keys } from './auth/secret.js';
 import { TrustedPublishers } from './auth/trusted-publishers.js';
@@ -73,9 +72,8 @@ export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
   const directory = new UserDirectory({ space, keys, runtime });
   const service = config.auth?.ociTokens?.service;
   const provider = new DefaultAuthProvider({ directory, ...(service === undefined ? {} : { service }) });
-  const organisations = new Organisations(directory);
-  const manager = managerOf(parts, provider, organisations);
   const accounts = new DirectoryAccounts(provider, { selfRegistration: config.auth?.selfRegistration === true });
+  const manager = managerOf(parts, provider, accounts.organisations);
   const close = async (): Promise<void> => {
     try {
       await manager.close();
@@ -117,7 +115,7 @@ const usersSpace = ({ runtime, maxStaleness, onFault }: AuthParts, driver: Stora
 function managerOf(
   { config, runtime, onFault }: AuthParts,
   provider: ConstructorParameters<typeof AuthManager>[0]['provider'],
-  organisations?: Organisations,
+  organisations?: AuthManagerOptions['organisations'],
 ): AuthManager {
   return new AuthManager({
     provider,

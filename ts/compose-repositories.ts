@@ -5,12 +5,12 @@ import type { ProtocolInstance } from './http/plugin.js';
 import type { Site } from './http/site.js';
 import { DEFAULT_LIMITS } from './http/site.js';
 import type { Runtime } from './lib/clock.js';
+import { later } from './lib/later.js';
 import { Space } from './log/space.js';
 import { HookRunner } from './packages/hook-runner.js';
 import type { Ruled } from './packages/package-handle.js';
 import { type Elsewhere, Repository } from './packages/repository.js';
 import type { Protocol } from './protocols/protocol.js';
-import { DriverObjectStore } from './storage/driver-object-store.js';
 import type { RepositoryPlan } from './validate-config.js';
 
 /** One repository at work. */
@@ -101,7 +101,9 @@ function composeRepository(parts: RepositoryParts, plan: RepositoryPlan, hooks: 
   const protocol = parts.protocols.get(plan.protocol);
   if (!protocol) throw new TypeError(`no protocol ${plan.protocol}`);
   const { resourceType, schema } = protocol;
-  const objects = new DriverObjectStore(driver, runtime);
+  const { methods: objects } = later(
+    async () => new (await import('./storage/driver-object-store.js')).DriverObjectStore(driver, runtime),
+  );
   const copyAbove = (key: string, floor: number, signal: AbortSignal): Promise<string | undefined> =>
     objects.copyAbove(key, floor, signal);
   const space = new Space<Ruled>({ id: name, driver, runtime, schema, maxStaleness, cacheBytes, copyAbove, onFault });

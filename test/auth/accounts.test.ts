@@ -181,14 +181,14 @@ describe('web login', () => {
   it('npm 16: pending until approved, then the token, once, whichever instance is asked', async () => {
     const { accounts, another, manager, bob, clock } = await scene();
     const other = await another();
-    const { login, done, expiresAt } = accounts.loginSessions.start('npm');
+    const { login, done, expiresAt } = await accounts.loginSessions.start('npm');
     expect(expiresAt - clock.now()).toBe(300_000);
     expect(`${login} ${done}`).toMatch(/^[a-z0-9-]+ [a-z0-9-]+$/);
     expect(await other.accounts.loginSessions.poll(done, 'npm')).toMatchObject({
       status: 'pending',
       retryAfter: expect.any(Number),
     });
-    expect(other.accounts.loginSessions.pending(login, 'npm')).toEqual({ expiresAt });
+    expect(await other.accounts.loginSessions.pending(login, 'npm')).toEqual({ expiresAt });
     await other.accounts.approveLogin(login, 'npm', { name: 'bob', password });
     const polled = await accounts.loginSessions.poll(done, 'npm');
     if (polled.status !== 'done') throw new Error('still pending');
@@ -200,7 +200,7 @@ describe('web login', () => {
   it('A6: of sixteen polls at once on four instances, one gets the token', async () => {
     const { accounts, another, directory, bob } = await scene();
     const instances = await Promise.all(Array.from({ length: 4 }, () => another()));
-    const { login, done } = accounts.loginSessions.start('npm');
+    const { login, done } = await accounts.loginSessions.start('npm');
     await accounts.approveLogin(login, 'npm', { name: 'bob', password });
     const polls = await Promise.allSettled(
       Array.from({ length: 16 }, (_, n) => (instances[n % 4] as (typeof instances)[0]).accounts.loginSessions.poll(done, 'npm')),
@@ -211,7 +211,7 @@ describe('web login', () => {
 
   it("the page's text fetches nothing, the client's approves nothing", async () => {
     const { accounts } = await scene();
-    const { login, done } = accounts.loginSessions.start('npm');
+    const { login, done } = await accounts.loginSessions.start('npm');
     await expect(accounts.approveLogin(done, 'npm', { name: 'bob', password })).rejects.toMatchObject({ kind: 'not_found' });
     await accounts.approveLogin(login, 'npm', { name: 'bob', password });
     await expect(accounts.loginSessions.poll(login, 'npm')).rejects.toMatchObject({ kind: 'not_found' });
@@ -221,8 +221,9 @@ describe('web login', () => {
 
   it('is over after five minutes, and forged, stretched or foreign sessions are unknown', async () => {
     const { accounts, another, clock, calls } = await scene();
-    const { login, done } = accounts.loginSessions.start('npm');
-    const foreign = (await another({ secret: 'another-Secret-of-this-test-93715' })).accounts.loginSessions.start('npm');
+    const { login, done } = await accounts.loginSessions.start('npm');
+    const strangers = (await another({ secret: 'another-Secret-of-this-test-93715' })).accounts;
+    const foreign = await strangers.loginSessions.start('npm');
     const stretched = done.replace(/^[0-9a-z]+/, (expires) => (Number.parseInt(expires, 36) + 1_000).toString(36));
     const before = calls();
     for (const bad of ['', 'x', 'a-b-c', stretched, done.slice(0, -1), `${done}a`, foreign.done, login]) {
@@ -235,12 +236,12 @@ describe('web login', () => {
     clock.time += 1;
     await expect(accounts.loginSessions.poll(done, 'npm')).rejects.toMatchObject({ kind: 'not_found' });
     await expect(accounts.approveLogin(login, 'npm', { name: 'bob', password })).rejects.toMatchObject({ kind: 'not_found' });
-    expect(accounts.loginSessions.pending(login, 'npm')).toBeUndefined();
+    expect(await accounts.loginSessions.pending(login, 'npm')).toBeUndefined();
   });
 
   it('wrong credentials approve nothing, and leave nothing in storage', async () => {
     const { accounts, dump } = await scene();
-    const { login, done } = accounts.loginSessions.start('npm');
+    const { login, done } = await accounts.loginSessions.start('npm');
     const before = await dump();
     for (const [name, given] of [
       ['bob', 'wrong-Word-4711'],
@@ -258,7 +259,7 @@ describe('web login', () => {
   it('A5: approved with a token, it gives no more than that token, and dies with it', async () => {
     const { accounts, directory, bob, manager } = await scene();
     const narrow = await directory.createToken(bob.id, { scopes: ['npm:package:x:write'], ttl: 600 });
-    const { login, done } = accounts.loginSessions.start('npm');
+    const { login, done } = await accounts.loginSessions.start('npm');
     await accounts.approveLogin(login, 'npm', { name: '', password: narrow.token });
     const polled = await accounts.loginSessions.poll(done, 'npm');
     if (polled.status !== 'done') throw new Error('still pending');
@@ -272,7 +273,7 @@ describe('web login', () => {
 
   it('A17: a user disabled between approving and fetching gets nothing', async () => {
     const { accounts, directory, bob } = await scene();
-    const { login, done } = accounts.loginSessions.start('npm');
+    const { login, done } = await accounts.loginSessions.start('npm');
     await accounts.approveLogin(login, 'npm', { name: 'bob', password });
     await directory.setDisabled(bob.id, true);
     await expect(accounts.loginSessions.poll(done, 'npm')).rejects.toMatchObject({ kind: 'forbidden' });

@@ -40,7 +40,7 @@ describe('tokens', () => {
     secrets.push((await directory.createToken(bob.id)).token);
     secrets.push((await accounts.login('bob', planted[0] ?? '', { protocol: 'npm' })).token);
     secrets.push(await manager.createOciToken(bob.id, ['oci:repository:x:pull'], 300));
-    const { login, done } = accounts.loginSessions.start('npm');
+    const { login, done } = await accounts.loginSessions.start('npm');
     await accounts.approveLogin(login, 'npm', { name: 'bob', password: planted[0] ?? '' });
     const polled = await accounts.loginSessions.poll(done, 'npm');
     if (polled.status === 'done') secrets.push(polled.token);

@@ -1,4 +1,5 @@
 import { RegistryError } from '../errors/registry-error.js';
+import type { Asked } from '../lib/later.js';
 import type { ConfirmSessions } from './confirm-sessions.js';
 import type { LoginSessions } from './login-sessions.js';
 import type { NewToken } from './mint.js';
@@ -72,11 +73,11 @@ export interface Accounts {
   /** For changes of the account: asks a caller who has a second factor for a one-time password. Throws like `changeSecondFactor`. */
   confirm(principal: Principal, code: string | undefined): Promise<void>;
   /** One-time passwords by browser. Undefined: not offered. */
-  readonly confirmSessions: ConfirmSessions | undefined;
+  readonly confirmSessions: Asked<ConfirmSessions> | undefined;
   /** Undefined: not offered. */
-  readonly organisations: Organisations | undefined;
+  readonly organisations: Asked<Organisations> | undefined;
   /** Undefined: not offered. */
-  readonly loginSessions: LoginSessions | undefined;
+  readonly loginSessions: Asked<LoginSessions> | undefined;
   /**
    * Approves a web login with a name and password, or with a token as `password`; `code` for who has a second factor. Throws like `login` and
    * `LoginSessions.approve`.
@@ -87,6 +88,10 @@ export interface Accounts {
 /** A login that failed: what was typed is wrong, not what the client holds. Protocols tell that apart in their challenges by the code. */
 export const wrongPassword = (): RegistryError =>
   new RegistryError('unauthenticated', 'The name or the password is not right', { code: 'wrong_password' });
+
+/** The 401 that asks for a one-time password: none was given, or a wrong one. Protocols put it in their own words. */
+export const codeNeeded = (): RegistryError =>
+  new RegistryError('unauthenticated', 'This operation needs a one-time password', { code: 'otp' });
 
 /** This registry's provider does not do that: a 404, on which clients fall back or tell the user. */
 export const notOffered = (what: string): RegistryError =>

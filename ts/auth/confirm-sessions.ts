@@ -33,14 +33,14 @@ interface Session {
  */
 export class ConfirmSessions {
   private readonly directory: UserDirectory;
-  private readonly factors: SecondFactors;
+  private readonly factors: Pick<SecondFactors, 'use'>;
 
-  constructor(directory: UserDirectory, factors: SecondFactors) {
+  constructor(directory: UserDirectory, factors: Pick<SecondFactors, 'use'>) {
     this.directory = directory;
     this.factors = factors;
   }
 
-  start(userId: string): StartedConfirmation {
+  async start(userId: string): Promise<StartedConfirmation> {
     const { keys, runtime } = this.directory;
     const expiresAt = runtime.clock.now() + LIFE;
     const secret = base32(runtime.random.bytes(20));

@@ -1,6 +1,8 @@
 import { forbidden, notFound, RegistryError } from '../errors/registry-error.js';
+import { type Asked, later } from '../lib/later.js';
 import {
   type Accounts,
+  codeNeeded,
   type FactorRequest,
   type FactorStatus,
   type LoginCredentials,
@@ -9,13 +11,13 @@ import {
   wrongPassword,
 } from './accounts.js';
 import type { ConfirmSessions } from './confirm-sessions.js';
-import { LoginSessions } from './login-sessions.js';
-import { Organisations } from './organisations.js';
+import type { LoginSessions } from './login-sessions.js';
+import type { Organisations } from './organisations.js';
 import type { Principal } from './principal.js';
 import type { IAuthToken, IUserProfile } from './provider.js';
 import type { DefaultAuthProvider } from './providers/tokens.js';
 import { parseScope, scopeAllows } from './scope.js';
-import { codeNeeded, type SecondFactors } from './second-factors.js';
+import type { SecondFactors } from './second-factors.js';
 import { digestToken, looksLikeToken } from './token-format.js';
 import type { MadeToken, UserDirectory } from './user-directory.js';
 import type { TokenInfo } from './user-state.js';
@@ -41,10 +43,10 @@ function managesAccount(token: IAuthToken): boolean {
 
 /** Accounts over the registry's own users. */
 export class DirectoryAccounts implements Accounts {
-  readonly loginSessions: LoginSessions;
-  readonly confirmSessions: ConfirmSessions;
-  readonly organisations: Organisations;
-  private readonly factors: SecondFactors;
+  readonly loginSessions: Asked<LoginSessions>;
+  readonly confirmSessions: Asked<ConfirmSessions>;
+  readonly organisations: Asked<Organisations>;
+  private readonly factors: Asked<SecondFactors>;
   private readonly provider: DefaultAuthProvider;
   private readonly directory: UserDirectory;
   private readonly selfRegistration: boolean;
@@ -55,8 +57,9 @@ export class DirectoryAccounts implements Accounts {
     this.selfRegistration = selfRegistration;
     this.factors = provider.secondFactors;
     this.confirmSessions = provider.confirmSessions;
-    this.loginSessions = new LoginSessions(provider.directory);
-    this.organisations = new Organisations(provider.directory);
+    const { directory } = provider;
+    this.loginSessions = later(async () => new (await import('./login-sessions.js')).LoginSessions(directory)).methods;
+    this.organisations = later(async () => new (await import('./organisations.js')).Organisations(directory)).methods;
   }
 
   async whoami(principal: Principal): Promise<IUserProfile> {

@@ -43,7 +43,7 @@ export class LoginSessions {
   }
 
   /** `protocol`: what the token will be for; the same must be given to `approve` and `poll`. */
-  start(protocol: string): StartedLogin {
+  async start(protocol: string): Promise<StartedLogin> {
     const { clock, random } = this.directory.runtime;
     const expiresAt = clock.now() + LIFE;
     const secret = base32(random.bytes(20));
@@ -55,7 +55,7 @@ export class LoginSessions {
   }
 
   /** For the page: is this session one that can still be approved? */
-  pending(login: string, protocol: string): { readonly expiresAt: number } | undefined {
+  async pending(login: string, protocol: string): Promise<{ readonly expiresAt: number } | undefined> {
     const read = this.read('login', protocol, login);
     return read && { expiresAt: read.expiresAt };
   }

@@ -1,9 +1,8 @@
 import { RegistryError } from '../errors/registry-error.js';
-import { type Accounts, type LoginOptions, notOffered, wrongPassword } from './accounts.js';
+import { type Accounts, codeNeeded, type LoginOptions, notOffered, wrongPassword } from './accounts.js';
 import type { AuthManager } from './auth-manager.js';
 import type { Principal } from './principal.js';
 import type { IAuthProvider, IUserProfile } from './provider.js';
-import { codeNeeded } from './second-factors.js';
 
 /** Accounts over a provider that the embedding application wrote: what `IAuthProvider` can do, and no more. */
 export class ProviderAccounts implements Accounts {

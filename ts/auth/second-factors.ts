@@ -15,10 +15,6 @@ const FREE_TRIES = 5;
 const FIRST_WAIT = 30_000;
 const LONGEST_WAIT = 3_600_000;
 
-/** The 401 that asks for a one-time password: none was given, or a wrong one. Protocols put it in their own words. */
-export const codeNeeded = (): RegistryError =>
-  new RegistryError('unauthenticated', 'This operation needs a one-time password', { code: 'otp' });
-
 /** When the next code may be tried, milliseconds since the epoch. */
 function nextTry(wrong: WrongCodes | undefined): number {
   if (!wrong || wrong.count < FREE_TRIES) return 0;

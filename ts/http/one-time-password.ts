@@ -20,7 +20,7 @@ export function askOnce({ gate, principal, headers, baseUrl, passwords }: Asking
   const ask = async (): Promise<void> => {
     const code = headers.get(passwords.header);
     if (code !== undefined && code !== '' && (await gate.confirm?.(principal, code)) === true) return;
-    throw passwords.challenge({ userId: principal.userId, headers, baseUrl });
+    throw await passwords.challenge({ userId: principal.userId, headers, baseUrl });
   };
   return () => {
     asked ??= ask();

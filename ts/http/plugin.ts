@@ -43,7 +43,7 @@ export interface OneTimePasswords {
   /** Header that holds one. */
   readonly header: string;
   /** The refusal that asks for one: none came, or a wrong one. `unauthenticated`, with the code `otp`. */
-  challenge(about: { readonly userId: string; readonly headers: HeaderBag; readonly baseUrl: string }): RegistryError;
+  challenge(about: { readonly userId: string; readonly headers: HeaderBag; readonly baseUrl: string }): Promise<RegistryError>;
 }
 
 /** One repository as the pipeline sees it: a table of routes and a voice. */

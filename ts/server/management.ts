@@ -25,7 +25,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** How a change brings a one-time password where its user has turned them on, or the package asks for them. */
 const oneTimePasswords: OneTimePasswords = {
   header: 'entrepot-otp',
-  challenge: () => new RegistryError('unauthenticated', 'This needs a one-time password', { code: 'otp' }),
+  challenge: async () => new RegistryError('unauthenticated', 'This needs a one-time password', { code: 'otp' }),
 };
 
 /** A JSON object, or nothing at all. */

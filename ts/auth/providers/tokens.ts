@@ -1,12 +1,12 @@
 import { RegistryError } from '../../errors/registry-error.js';
 import { type Asked, later } from '../../lib/later.js';
 import { ADMIN_NAME } from '../admin.js';
-import { ConfirmSessions } from '../confirm-sessions.js';
+import type { ConfirmSessions } from '../confirm-sessions.js';
 import { ceiling, limitsOf } from '../mint.js';
 import { ACTIONS, type Action } from '../principal.js';
 import type { IAuthCredentials, IAuthorizeContext, IAuthProvider, IAuthToken, ITokenOptions, IUserProfile } from '../provider.js';
 import { intersectScopes, parseResource, scopesAllow, scopesAllowEvery } from '../scope.js';
-import { SecondFactors } from '../second-factors.js';
+import type { SecondFactors } from '../second-factors.js';
 import { hmac } from '../secret.js';
 import { digestToken, looksLikeToken, type TokenDigest, tokenUser, userIdOf } from '../token-format.js';
 import { TokenUse } from '../token-use.js';
@@ -46,8 +46,8 @@ const strings = (value: unknown): readonly string[] | undefined =>
 export class DefaultAuthProvider implements IAuthProvider {
   readonly enforceOwners = true;
   readonly directory: UserDirectory;
-  readonly secondFactors: SecondFactors;
-  readonly confirmSessions: ConfirmSessions;
+  readonly secondFactors: Asked<SecondFactors>;
+  readonly confirmSessions: Asked<ConfirmSessions>;
   /** Most registries never see one, and the library's many files are a good part of a start. */
   private readonly jwts: Asked<Jwts>;
   private readonly use: TokenUse;
@@ -62,8 +62,11 @@ export class DefaultAuthProvider implements IAuthProvider {
   constructor({ directory, service = ISSUER, leeway = 30 }: DefaultProviderOptions) {
     const { runtime, keys } = directory;
     this.directory = directory;
-    this.secondFactors = new SecondFactors(directory, service);
-    this.confirmSessions = new ConfirmSessions(directory, this.secondFactors);
+    const factors = later(async () => new (await import('../second-factors.js')).SecondFactors(directory, service)).methods;
+    this.secondFactors = factors;
+    this.confirmSessions = later(
+      async () => new (await import('../confirm-sessions.js')).ConfirmSessions(directory, factors),
+    ).methods;
     const { clock, random } = runtime;
     const sessions = { key: keys.jwt, issuer: ISSUER, audience: service, clock, random, leeway };
     this.jwts = later(async () => new (await import('./jwt.js')).Jwts(sessions)).methods;

@@ -89,13 +89,13 @@ export class AccountHandlers {
 
   loginWeb = async (call: Plain<RequestBody>): Promise<Reply> => {
     await call.body.bytes();
-    const session = this.sessions().start(PROTOCOL);
+    const session = await this.sessions().start(PROTOCOL);
     const at = (page: string, id: string): string => `${call.baseUrl}/-/v1/${page}/${id}`;
     return json({ loginUrl: at('login', session.login), doneUrl: at('done', session.done) }, 'no-store');
   };
 
   loginPage = async (call: Of<{ readonly session: string }>): Promise<Reply> => {
-    const pending = this.sessions().pending(call.params.session, PROTOCOL) !== undefined;
+    const pending = (await this.sessions().pending(call.params.session, PROTOCOL)) !== undefined;
     return pending ? html(200, loginPage('ask')) : html(404, loginPage('over'));
   };
 

@@ -25,10 +25,10 @@ export class NpmOneTimePasswords implements OneTimePasswords {
     this.accounts = accounts;
   }
 
-  challenge = ({ userId, headers, baseUrl }: Challenged): RegistryError => {
+  challenge = async ({ userId, headers, baseUrl }: Challenged): Promise<RegistryError> => {
     const { confirmSessions } = this.accounts;
     if (!confirmSessions || headers.get('npm-auth-type') !== 'web') return needsOtp();
-    const { page, done } = confirmSessions.start(userId);
+    const { page, done } = await confirmSessions.start(userId);
     return needsOtp({ authUrl: `${baseUrl}/-/v1/confirm/${page}`, doneUrl: `${baseUrl}/-/v1/confirmed/${done}` });
   };
 
@@ -42,7 +42,7 @@ export class NpmOneTimePasswords implements OneTimePasswords {
     } catch (error) {
       const { principal, headers, baseUrl } = call;
       if (!(error instanceof RegistryError) || error.code !== 'otp' || !principal) throw error;
-      throw this.challenge({ userId: principal.userId, headers, baseUrl });
+      throw await this.challenge({ userId: principal.userId, headers, baseUrl });
     }
   }
 }

@@ -34,7 +34,7 @@ function releaseOfFile(state: NpmState, name: NpmName, fileName: string): NpmRel
 export interface ReadOptions {
   readonly views: PackageViews;
   readonly people: People;
-  readonly organisations: Organisations | undefined;
+  readonly organisations: Pick<Organisations, 'find'> | undefined;
   /** The repository's name: grants are about its packages. */
   readonly repository: string;
 }
@@ -43,7 +43,7 @@ export interface ReadOptions {
 export class PackageReads {
   private readonly views: PackageViews;
   private readonly people: People;
-  private readonly organisations: Organisations | undefined;
+  private readonly organisations: Pick<Organisations, 'find'> | undefined;
   private readonly repository: string;
 
   constructor({ views, people, organisations, repository }: ReadOptions) {
