@@ -11,7 +11,7 @@ export class Machine {
   private readonly client: FamilyClient;
   private readonly token: string;
 
-  constructor(site: Site, client: FamilyClient) {
+  constructor(site: Pick<Site, 'registry' | 'adminToken'>, client: FamilyClient) {
     this.sandbox = new Sandbox(site.registry, site.adminToken);
     this.client = client;
     this.token = site.adminToken;

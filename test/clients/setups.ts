@@ -115,7 +115,11 @@ export const TWO_INSTANCES: Setup = onBucket('two instances over one bucket');
 export const TWO_FRESH_INSTANCES: Setup = onBucket('two instances over one bucket, without staleness', { maxStaleness: 0 });
 
 /** A registry of its own that serves what another one has, and may see there what its administrator may. `more`: beside its `upstreams`. */
-export function through(site: Site, more: object = {}, setup: Setup = ONE_PROCESS): Promise<Site> {
+export function through(
+  site: Pick<Site, 'registry' | 'adminToken'>,
+  more: object = {},
+  setup: Setup = ONE_PROCESS,
+): Promise<Site> {
   const upstream = { id: 'other', url: site.registry, auth: { type: 'bearer', token: site.adminToken } };
   return setup.start([], { upstreams: { npm: { enabled: true, upstreams: [upstream], ...more } } });
 }
