@@ -84,7 +84,7 @@ export class SmartRegistry implements RawHandler {
 
   /** Throws a `ConfigError` that lists every problem at once. Touches nothing outside; `init` does. */
   constructor(config: IRegistryConfig) {
-    this.plans = validateConfig(config, new Set(PROTOCOL_TABLE.keys()));
+    this.plans = validateConfig(config, PROTOCOL_TABLE);
     this.config = config;
     this.runtime = config.runtime ?? systemRuntime;
     this.trusted = networks(config.trustProxy ?? []);

@@ -2,6 +2,7 @@ import { adminTokenProblem } from './auth/admin.js';
 import type { IRegistryConfig, ProtocolName } from './config.js';
 import { ConfigError } from './errors/config-error.js';
 import { isCidr } from './lib/cidr.js';
+import type { Features } from './protocols/protocol.js';
 import { StaticUpstreamProvider } from './upstream/provider.js';
 import { Checks, type Fields, isFields } from './validate-checks.js';
 import { validatePublishers } from './validate-publishers.js';
@@ -9,6 +10,9 @@ import { validateStorage } from './validate-storage.js';
 import { validateUpstreams } from './validate-upstreams.js';
 
 export const PROTOCOLS: readonly ProtocolName[] = ['oci', 'npm', 'maven', 'cargo', 'composer', 'pypi', 'rubygems', 'zig'];
+
+/** Protocols of this release, by name, and what may be switched in their repositories. */
+export type Available = ReadonlyMap<string, { readonly features?: Features }>;
 
 /** One mounted repository, defaults filled in. */
 export interface RepositoryPlan {
@@ -52,10 +56,10 @@ const HOOKS = ['beforePut', 'afterPut', 'beforeDelete', 'afterDelete', 'beforeGe
 const PROVIDER = ['authenticate', 'validateToken', 'createToken', 'revokeToken', 'authorize'];
 
 /**
- * Checks the whole configuration and answers the repositories that it asks for. `available`: protocols that this release has.
+ * Checks the whole configuration and answers the repositories that it asks for.
  * Throws a `ConfigError` that names every problem with its path.
  */
-export function validateConfig(config: unknown, available: ReadonlySet<string>): readonly RepositoryPlan[] {
+export function validateConfig(config: unknown, available: Available): readonly RepositoryPlan[] {
   const checks = new Checks();
   const given = checks.fields('config', config);
   if (!given) throw new ConfigError(checks.problems);
@@ -126,7 +130,7 @@ function validateTuning(checks: Checks, given: Fields): undefined {
       checks.problem(`trustProxy[${at}]`, 'must be an IP address or a range such as 10.0.0.0/8');
 }
 
-function validateRepositories(checks: Checks, given: Fields, available: ReadonlySet<string>): readonly RepositoryPlan[] {
+function validateRepositories(checks: Checks, given: Fields, available: Available): readonly RepositoryPlan[] {
   const plans: Omit<RepositoryPlan, 'anonymousRead'>[] = [];
   for (const protocol of PROTOCOLS) {
     if (given[protocol] === undefined) continue;
@@ -151,12 +155,7 @@ function validateRepositories(checks: Checks, given: Fields, available: Readonly
   return plans.map((plan) => ({ ...plan, anonymousRead: open === '*' || open.includes(plan.name) }));
 }
 
-function planOf(
-  checks: Checks,
-  path: string,
-  given: Fields,
-  available: ReadonlySet<string>,
-): Omit<RepositoryPlan, 'anonymousRead'>[] {
+function planOf(checks: Checks, path: string, given: Fields, available: Available): Omit<RepositoryPlan, 'anonymousRead'>[] {
   if (given['enabled'] === undefined) checks.problem(`${path}.enabled`, 'is missing');
   const enabled = checks.flag(`${path}.enabled`, given['enabled']) === true;
   const name = checks.text(`${path}.name`, given['name'] ?? '');
@@ -167,7 +166,7 @@ function planOf(
     checks.problem(path, `the ${protocol} protocol is not in this release; there is: ${[...available].join(', ')}`);
   const registryUrl = checks.baseUrl(`${path}.registryUrl`, given['registryUrl']);
   const basePath = validateMount(checks, `${path}.basePath`, given['basePath'] ?? `/${name ?? ''}`);
-  const features = validateFeatures(checks, `${path}.features`, given['features']);
+  const features = validateFeatures(checks, `${path}.features`, given['features'], available.get(protocol ?? ''));
   if (!enabled || name === undefined || protocol === undefined || basePath === undefined) return [];
   return [{ name, protocol, basePath, registryUrl, features, path }];
 }
@@ -182,13 +181,25 @@ function validateMount(checks: Checks, path: string, value: unknown): string | u
   return `/${segments.join('/')}`;
 }
 
-function validateFeatures(checks: Checks, path: string, value: unknown): Readonly<Record<string, boolean>> {
+function validateFeatures(
+  checks: Checks,
+  path: string,
+  value: unknown,
+  spoken: { readonly features?: Features } | undefined,
+): Readonly<Record<string, boolean>> {
   if (value === undefined) return {};
   if (!isFields(value)) {
     checks.problem(path, 'must be an object of true and false');
     return {};
   }
-  for (const [name, on] of Object.entries(value)) checks.flag(`${path}.${name}`, on ?? null);
+  const { names = [], open } = spoken?.features ?? {};
+  const isOpen = (name: string): boolean => open !== undefined && name.startsWith(open.prefix);
+  if (spoken) checks.known(path, Object.fromEntries(Object.entries(value).filter(([name]) => !isOpen(name))), names);
+  for (const [name, on] of Object.entries(value)) {
+    checks.flag(`${path}.${name}`, on ?? null);
+    const wrong = isOpen(name) ? open?.wrong(name.slice(open.prefix.length)) : undefined;
+    if (wrong !== undefined) checks.problem(`${path}.${name}`, wrong);
+  }
   return value as Readonly<Record<string, boolean>>;
 }
 

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { afterEach, expect, it, vi } from 'vitest';
 import type { IStorageHookContext } from '../../ts/packages/hooks.js';
+import { PROTOCOL_TABLE } from '../../ts/protocols/index.js';
 import { readOptions } from '../../ts/server/options.js';
 import { type RunningServer, serve } from '../../ts/server/serve.js';
 import { readWhole } from '../../ts/storage/abilities.js';
@@ -205,7 +206,7 @@ it.each(['json', 'text'] as const)(
     const options = readOptions({
       flags: { port: '0', storage: 'memory:', 'log-level': 'debug', 'log-format': logFormat },
       env: { ENTREPOT_SECRET: SECRET, ENTREPOT_ADMIN_TOKEN: ADMIN },
-      protocols: ['npm', 'oci'],
+      protocols: PROTOCOL_TABLE,
     });
     const storageHooks = {
       beforePut: allow,

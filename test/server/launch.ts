@@ -125,7 +125,7 @@ export async function startServer(args: readonly string[], env: Readonly<Record<
 }
 
 function optionsOf(flags: Readonly<Record<string, string>>): ServerOptions {
-  return readOptions({ flags, env: {}, protocols: [...PROTOCOL_TABLE.keys()] });
+  return readOptions({ flags, env: {}, protocols: PROTOCOL_TABLE });
 }
 
 export interface ServingHere {

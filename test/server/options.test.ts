@@ -17,7 +17,7 @@ function file(name: string, content: unknown): string {
 }
 
 const read = (flags: Record<string, string> = {}, env: Record<string, string> = {}) =>
-  readOptions({ flags, env, protocols: ['npm'] });
+  readOptions({ flags, env, protocols: new Map([['npm', {}]]) });
 
 function problems(flags: Record<string, string>, env: Record<string, string> = {}): string[] {
   try {

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../ts/errors/config-error.js';
+import { ociProtocol } from '../../ts/protocols/oci/protocol.js';
+import type { Features } from '../../ts/protocols/protocol.js';
 import { StaticUpstreamProvider } from '../../ts/upstream/provider.js';
 import { validateConfig } from '../../ts/validate-config.js';
 
-const available = new Set(['npm']);
+const available = new Map([['npm', {}]]);
 const A = 'correct-horse-battery-staple-1-AZ9';
 const B = 'another-horse-battery-staple-2-BY8';
 const memory = { driver: 'memory' };
@@ -197,5 +199,39 @@ describe('a wrong configuration', () => {
       npm: { enabled: true, upstreams: [{ id: 'a', url: 'ftp://a.example' }] },
     });
     expect(Object.keys(problems({ storage: memory, upstreamProvider }))).toEqual(['upstreamProvider.npm.upstreams[0].url']);
+  });
+});
+
+describe('features', () => {
+  const spoken = new Map<string, { readonly features?: Features }>([
+    ['npm', {}],
+    ['oci', ociProtocol],
+  ]);
+  const found = (repositories: readonly unknown[]): readonly string[] => {
+    try {
+      validateConfig({ storage: memory, repositories }, spoken);
+      return [];
+    } catch (error) {
+      return (error as ConfigError).problems.map(({ path, message }) => `${path}: ${message}`);
+    }
+  };
+  const oci = (features: unknown) => ({ name: 'images', protocol: 'oci', enabled: true, basePath: '/oci', features });
+
+  it('oci 36: those that a protocol has are good', () => {
+    expect(found([oci({ delete: false, collectUntagged: true, restricted: true, immutableTags: true })])).toEqual([]);
+    expect(found([oci({ 'immutableTags:v*': true, 'immutableTags:latest': false, 'immutableTags:*': true })])).toEqual([]);
+  });
+
+  it('a misspelled one, which would protect nothing, is refused, and so is every bad pattern, all at once', () => {
+    const npm = { name: 'npm', protocol: 'npm', enabled: true, features: { immutableTags: true } };
+    const bad = { immutableTag: true, deletes: false, 'immutableTags:': true, 'immutableTags:a*b*': true, restricted: 'yes' };
+    expect(found([oci(bad), npm])).toEqual([
+      'repositories[0].features.immutableTag: no such option; did you mean immutableTags?',
+      'repositories[0].features.deletes: no such option; did you mean delete?',
+      'repositories[0].features.immutableTags:: must be a pattern with at most one *',
+      'repositories[0].features.immutableTags:a*b*: must be a pattern with at most one *',
+      'repositories[0].features.restricted: must be true or false',
+      'repositories[1].features.immutableTags: no such option',
+    ]);
   });
 });

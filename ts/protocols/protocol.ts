@@ -38,6 +38,13 @@ export interface ProtocolContext {
   onFault(error: unknown, where: string): void;
 }
 
+/** Names of switches. A misspelled one would protect nothing, and nobody would hear of it. */
+export interface Features {
+  readonly names: readonly string[];
+  /** Names that begin so go on with a text of the operator's own; `wrong` says what is wrong with one. */
+  readonly open?: { readonly prefix: string; wrong(rest: string): string | undefined };
+}
+
 /** What a protocol is given to let go of what its packages no longer need. */
 export interface TidyWork<S extends Ruled> {
   readonly driver: StorageDriver;
@@ -111,6 +118,8 @@ export interface VersionSummary {
 /** One protocol, as the table in `index.ts` names it. */
 export interface Protocol<S extends Ruled> {
   readonly name: string;
+  /** What an operator may switch for one repository (`features`). Absent: nothing. */
+  readonly features?: Features;
   /** What a package is called in scopes: `package`, `repository`, `crate`, … */
   readonly resourceType: string;
   readonly schema: LogSchema<S>;

@@ -3,7 +3,7 @@ import type { IRegistryConfig } from '../config.js';
 import { ConfigError, type ConfigProblem } from '../errors/config-error.js';
 import { nearest } from '../lib/nearest.js';
 import { type IUpstream, StaticUpstreamProvider } from '../upstream/provider.js';
-import { PROTOCOLS, validateConfig } from '../validate-config.js';
+import { type Available, PROTOCOLS, validateConfig } from '../validate-config.js';
 import { LOG_LEVELS, type LogFormat, type LogLevel, OPTION_ROWS } from './option-rows.js';
 import { parseStorage } from './storage-url.js';
 
@@ -23,7 +23,7 @@ export interface OptionSources {
   readonly flags: Readonly<Record<string, string | undefined>>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Protocols of this release; those that the file does not mention are on. */
-  readonly protocols: readonly string[];
+  readonly protocols: Available;
 }
 
 /** Keys of the file that are handed to the registry as they are; `SmartRegistry` checks them. */
@@ -120,9 +120,9 @@ export function readOptions(sources: OptionSources): ServerOptions {
 }
 
 /** What the registry itself will say of its part, each path as the operator gave it. */
-function registryProblems(reader: OptionReader, config: IRegistryConfig, protocols: readonly string[]): readonly ConfigProblem[] {
+function registryProblems(reader: OptionReader, config: IRegistryConfig, protocols: Available): readonly ConfigProblem[] {
   try {
-    validateConfig(config, new Set(protocols));
+    validateConfig(config, protocols);
     return [];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -133,7 +133,7 @@ function registryProblems(reader: OptionReader, config: IRegistryConfig, protoco
   }
 }
 
-function registryConfig(reader: OptionReader, protocols: readonly string[]): IRegistryConfig {
+function registryConfig(reader: OptionReader, protocols: Available): IRegistryConfig {
   const { file, problems } = reader;
   const anonymous = reader.list('anonymousRead');
   const secret = readSecret(reader.given('secretFile'), reader.given('secret'), problems);
@@ -143,7 +143,7 @@ function registryConfig(reader: OptionReader, protocols: readonly string[]): IRe
   const storage = reader.given('storage') ?? { value: 'file:./data', path: '--storage' };
   const auth = { ...(file['auth'] as object | undefined), ...(adminToken === undefined ? {} : { adminToken }) };
   return {
-    ...Object.fromEntries(protocols.map((protocol) => [protocol, { enabled: true }])),
+    ...Object.fromEntries([...protocols.keys()].map((protocol) => [protocol, { enabled: true }])),
     ...Object.fromEntries(REGISTRY_KEYS.flatMap((key) => (file[key] === undefined ? [] : [[key, file[key]]]))),
     storage: typeof storage.value === 'string' ? parseStorage(storage.value, storage.path, problems) : storage.value,
     ...(Object.keys(auth).length === 0 ? {} : { auth }),

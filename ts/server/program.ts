@@ -47,7 +47,7 @@ function flagsOf(args: readonly string[], spec: FlagSpec): { readonly values: Co
 function optionsOf(values: CommandFlags): ServerOptions {
   const flags: Record<string, string | undefined> = {};
   for (const [name, value] of Object.entries(values)) if (typeof value === 'string') flags[name] = value;
-  return readOptions({ flags, env: process.env, protocols: [...PROTOCOL_TABLE.keys()] });
+  return readOptions({ flags, env: process.env, protocols: PROTOCOL_TABLE });
 }
 
 const showUsage = async (): Promise<void> => text((await import('./help.js')).usage());

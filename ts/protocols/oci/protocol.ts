@@ -2,11 +2,13 @@ import type { ProtocolInstance } from '../../http/plugin.js';
 import type { OciCollection } from './collect-garbage.js';
 import { ociInventory, ociSchema } from './fold.js';
 import { type OciOptions, oci } from './index.js';
+import { ociFeatures } from './rules.js';
 
 /** OCI's line in the table of protocols. */
 export const ociProtocol = {
   name: 'oci',
   resourceType: 'repository',
+  features: ociFeatures,
   schema: ociSchema,
   lifeCycle: async () => (await import('./management.js')).ociLifeCycle,
   inventory: ociInventory,

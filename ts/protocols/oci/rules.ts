@@ -1,4 +1,3 @@
-import { invalid } from '../../errors/registry-error.js';
 import type { NewChange } from '../../log/schema.js';
 import { visibilityChange } from '../../packages/changes.js';
 import { indexesOf, type OciState, tagsOf } from './state.js';
@@ -19,6 +18,16 @@ export interface OciRules {
 
 const PREFIX = 'immutableTags';
 
+/** What `rulesOf` reads. */
+export const ociFeatures = {
+  names: ['delete', 'collectUntagged', 'restricted', PREFIX],
+  open: {
+    prefix: `${PREFIX}:`,
+    wrong: (pattern: string): string | undefined =>
+      /^[^*]*\*?[^*]*$/.test(pattern) && pattern !== '' ? undefined : 'must be a pattern with at most one *',
+  },
+};
+
 const matches = (pattern: string, tag: string): boolean => {
   const star = pattern.indexOf('*');
   if (star < 0) return pattern === tag;
@@ -28,16 +37,13 @@ const matches = (pattern: string, tag: string): boolean => {
 
 /**
  * Reads a repository's `features`: `delete` (default true), `collectUntagged` and `restricted` (default false), `immutableTags` for all tags, and `immutableTags:<pattern>`
- * for some, where a pattern has at most one `*`. The longest pattern that matches a tag decides, so that exceptions can be made with `false`.
+ * for some, where a pattern has at most one `*` (`ociFeatures`). The longest pattern that matches a tag decides, so that exceptions can be made with `false`.
  */
 export function rulesOf(features: Readonly<Record<string, boolean>>): OciRules {
   const patterns = Object.entries(features)
     .filter(([name]) => name === PREFIX || name.startsWith(`${PREFIX}:`))
     .map(([name, on]) => ({ pattern: name === PREFIX ? '*' : name.slice(PREFIX.length + 1), on }))
     .sort((a, b) => b.pattern.length - a.pattern.length);
-  for (const { pattern } of patterns)
-    if (pattern === '' || pattern.indexOf('*') !== pattern.lastIndexOf('*'))
-      throw invalid(`features: ${PREFIX}:${pattern} must be a pattern with at most one *`);
   return {
     deletion: features['delete'] !== false,
     collectUntagged: features['collectUntagged'] === true,
