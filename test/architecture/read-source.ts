@@ -6,6 +6,10 @@ type Piece = { readonly kind: 'code' | 'text' | 'comment'; readonly value: strin
 
 const REGEX_MAY_FOLLOW = /(^|[=(,:[!&|?{};+\-*%~^<>]|\b(return|typeof|case|in|of|do|else|void|delete|throw|new|yield|await))\s*$/;
 
+/** Neither begins a text or comment nor counts. */
+const PLAIN = /[^'"`/{}]/;
+const SPECIAL = /['"`/{}]/;
+
 /** Splits source into code, comments, and the contents of strings, templates and regular expressions (quotes count as code). */
 export function pieces(source: string): Piece[] {
   const out: Piece[] = [];
@@ -64,6 +68,10 @@ export function pieces(source: string): Piece[] {
       push('text', source.slice(at + 1, end));
       push('code', '/ ');
       at = end + 1;
+    } else if (PLAIN.test(one)) {
+      const end = source.slice(at).search(SPECIAL);
+      push('code', end < 0 ? source.slice(at) : source.slice(at, at + end));
+      at = end < 0 ? source.length : at + end;
     } else {
       if (one === '{') depth++;
       if (one === '}') depth--;

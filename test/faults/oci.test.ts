@@ -7,7 +7,7 @@ import { REPLAY } from './tried.js';
 
 /** CI takes every call and kind; by hand one kind in three and every so many calls, others for each request. */
 const WHOLE = Boolean(process.env['REQUIRE_CLIENTS']);
-const STRIDE = WHOLE ? 1 : 25;
+const STRIDE = WHOLE ? 1 : 50;
 /** No request makes so many calls. */
 const MAX_POINTS = 150;
 /** A store as an operation finds it, and what it should leave. */

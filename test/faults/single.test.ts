@@ -3,15 +3,15 @@ import { operations } from './operations.js';
 import { KINDS, type Point, Trial } from './trial.js';
 import { MAX_POINTS, REPLAY, tried } from './tried.js';
 
-/** CI takes every call; by hand every eighth one is enough. */
+/** CI takes every call; by hand every sixteenth one is enough. */
 const WHOLE = Boolean(process.env['REQUIRE_CLIENTS']);
-if (!WHOLE) console.log('shortened: a fault at every eighth storage call; REQUIRE_CLIENTS=1 takes all');
+if (!WHOLE) console.log('shortened: a fault at every sixteenth storage call; REQUIRE_CLIENTS=1 takes all');
 
 describe.skipIf(REPLAY !== undefined)('a fault at every storage call', () => {
   const points = new Map<string, number>();
   afterAll(() => console.log(`fault points: ${[...points].map(([name, n]) => `${name} ${n}`).join(', ')}`));
   for (const operation of operations) {
-    const stride = WHOLE ? 1 : operation.long ? 29 : 8;
+    const stride = WHOLE ? 1 : operation.long ? 59 : 16;
     for (const kind of KINDS.filter((one) => !operation.without?.includes(one))) {
       it(`INV1 INV2 INV3 INV4 INV6: ${operation.name}, ${kind}`, { timeout: 120_000 }, async () => {
         const wrong: string[] = [];

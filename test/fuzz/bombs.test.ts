@@ -27,9 +27,27 @@ function* chain(...parts: readonly Iterable<Uint8Array>[]): Generator<Uint8Array
 const manifest = file('p/package.json', '{"name":"a","version":"1.0.0"}');
 const ZEROS = deflated(new Uint8Array(MIB));
 
-/** Entries named one after the other, deflated a thousand at a time. */
-function* numbered(count: number, make: (at: number) => Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < count; at += 1000) yield deflated(concat(Array.from({ length: 1000 }, (_, index) => make(at + index))));
+const ASCII_ZERO = 0x30;
+
+/** Writes three digits behind the `p/` that a header begins with, and the checksum that goes with them. */
+function renumber(header: Buffer, thousand: number): void {
+  let sum = Number.parseInt(header.toString('latin1', 148, 154), 8);
+  for (const [at, digit] of [...String(thousand).padStart(3, '0')].entries()) {
+    const code = ASCII_ZERO + Number(digit);
+    sum += code - (header[2 + at] ?? 0);
+    header[2 + at] = code;
+  }
+  header.write(sum.toString(8).padStart(6, '0'), 148, 'latin1');
+}
+
+/** A million entries named one after the other, deflated a thousand at a time: made once, and renamed. */
+function* numbered(make: (name: string) => Uint8Array): Generator<Uint8Array> {
+  const entries = Buffer.concat(Array.from({ length: 1000 }, (_, at) => make(`p/000${String(at).padStart(3, '0')}`)));
+  for (let thousand = 0; thousand < 1000; thousand++) {
+    for (let at = 0; at < entries.length; at += 512)
+      if (entries.toString('latin1', at, at + 2) === 'p/') renumber(entries.subarray(at, at + 512), thousand);
+    yield deflated(entries);
+  }
 }
 
 /** Each endless or huge: what matters is how soon it is refused. Why, after at most how many KiB, and the bytes. */
@@ -52,23 +70,13 @@ const bombs: readonly (readonly [title: string, reason: string, kib: number, byt
     64,
     () => member(chain([deflated(manifest)], times(ZEROS, 1024))),
   ],
-  [
-    'a million empty entries',
-    'more than 100000 entries',
-    1200,
-    () => member(numbered(1_000_000, (at) => block({ name: `p/${at}` }))),
-  ],
-  [
-    'a million files of one byte',
-    'more than 100000 entries',
-    1600,
-    () => member(numbered(1_000_000, (at) => file(`p/${at}`, 'x'))),
-  ],
+  ['a million empty entries', 'more than 100000 entries', 1200, () => member(numbered((name) => block({ name })))],
+  ['a million files of one byte', 'more than 100000 entries', 1600, () => member(numbered((name) => file(name, 'x')))],
   [
     'a flood of PAX headers',
     'more than 100000 extension headers',
     2400,
-    () => member(numbered(1_000_000, (at) => concat([pax(['comment', `${at}`]), block({ name: `p/${at}` })]))),
+    () => member(numbered((name) => concat([pax(['comment', name.slice(2)]), block({ name })]))),
   ],
   [
     'a flood of global PAX headers',

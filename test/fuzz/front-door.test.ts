@@ -139,9 +139,9 @@ describe('tables, over a socket', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('A: no altered token opens anything', async () => {
+  it(`A: no altered token opens anything${LONG ? '' : ', one in three'}`, async () => {
     const wrong: string[] = [];
-    for (const credential of credentials.slice(3)) {
+    for (const credential of credentials.slice(3).filter((_, at) => LONG || at % 3 === seed % 3)) {
       const told = PROTECTED.map(async ([method, target]) => {
         const body = method === 'GET' ? undefined : '"1.0.0"';
         const status = await expectHarmless({ method, target, headers: [...as(credential), json], body });
@@ -153,8 +153,8 @@ describe('tables, over a socket', () => {
     await expectSound();
   });
 
-  const stride = LONG ? 1 : 12;
-  it(`H: header lines on ${LONG ? 'every route' : 'one route in twelve each'}`, { timeout: 300_000 }, async () => {
+  const stride = LONG ? 1 : 24;
+  it(`H: header lines on ${LONG ? 'every route' : 'one route in 24 each'}`, { timeout: 300_000 }, async () => {
     let asked = 0;
     for (const [at, { method, path }] of door.targets.entries()) {
       const target = path.replace(/\{(\w+)\}/g, 'fuzz-a');

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { lacksVersitygw } from '../servers/binaries.js';
 import { startVersitygw } from '../servers/versitygw.js';
 import { type Cluster, closeClients, onBucket, startCluster, type Told, tell } from './cluster.js';
@@ -67,14 +67,19 @@ async function meet({ processes }: Cluster): Promise<void> {
 const TITLE = '64 clients at each publish one version: one winner, whose bytes stay; 64 different versions: all there';
 
 describe('C1: 4 processes on one folder', () => {
+  let cluster: Cluster;
+  beforeAll(async () => {
+    cluster = await startCluster({ processes: PROCESSES });
+  });
+  afterAll(() => cluster?.stop());
+
   it(TITLE, async () => {
-    const cluster = await start({ processes: PROCESSES });
     await meet(cluster);
     for (const { err } of cluster.processes) expect(err()).toBe('');
   });
 
   it('I6: 64 deletions and publications at once leave a package whose every answer fits', async () => {
-    const { processes } = await start({ processes: PROCESSES });
+    const { processes } = cluster;
     const [first] = processes;
     if (!first) throw new Error('no server');
     await tell(first.url, 'PUT', '/gone', documentOf({ name: 'gone', version: '1.0.0' }));
@@ -120,7 +125,7 @@ const adminTokens = (cluster: Cluster): readonly string[] => [
   ...new Set(cluster.processes.flatMap(({ out }) => out().match(/ent_[a-z2-7]{32}_[a-z2-7]{40}/g) ?? [])),
 ];
 
-const INSTANCES = heavy ? 16 : 6;
+const INSTANCES = heavy ? 16 : 4;
 /** Each of them tries out the bucket for itself, with a thousand writes: all sixteen only where there is time for it. */
 const ON_BUCKET = heavy ? INSTANCES : 3;
 const PATIENCE = 240_000;

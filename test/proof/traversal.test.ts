@@ -13,7 +13,8 @@ let decisions = 0;
 afterAll(() => console.log(`traversal: ${decisions} requests`));
 
 const WHOLE = process.env['REQUIRE_CLIENTS'] === '1';
-if (!WHOLE) console.log('skipped: ways out of a folder, in memory; REQUIRE_CLIENTS=1 tries them there too');
+if (!WHOLE)
+  console.log('shortened: each parameter in a third of the spellings, on a folder; REQUIRE_CLIENTS=1 tries all, in memory too');
 
 describe.each(WHOLE ? (['memory', 'folder'] as const) : (['folder'] as const))('N1: ways out of a folder, on %s', (place) => {
   let house: House;
@@ -62,10 +63,10 @@ describe.each(WHOLE ? (['memory', 'folder'] as const) : (['folder'] as const))('
       spec: 'sound@1.0.0',
     };
     const wrong: string[] = [];
-    for (const { route, name } of holes) {
-      for (const spelling of SPELLED) {
+    for (const [hole, { route, name }] of holes.entries()) {
+      for (const spelling of SPELLED.filter((_, at) => WHOLE || at % 3 === hole % 3)) {
         decisions += 1;
-        const path = route.path.replace(/\{(\w+)\}/g, (_, hole: string) => (hole === name ? spelling : (good[hole] ?? 'x')));
+        const path = route.path.replace(/\{(\w+)\}/g, (_, one: string) => (one === name ? spelling : (good[one] ?? 'x')));
         house.calls.forget();
         const body = route.method === 'PUT' && route.id === 'publish' ? documentOf({ name: 'x', version: '9.9.9' }) : undefined;
         const answer = await house.ask(route.method, path, { token, ...(body ? { body } : {}) });

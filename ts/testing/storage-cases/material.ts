@@ -8,15 +8,15 @@ const PAGES = 5_000;
 
 /** Bytes that differ from place to place and from seed to seed. */
 export function pattern(size: number, seed = 1): Uint8Array {
-  const bytes = new Uint8Array(size);
+  const words = new Uint32Array(Math.ceil(size / 4));
   let state = (seed * 2_654_435_761) >>> 0 || 1;
-  for (let at = 0; at < size; at += 1) {
+  for (let at = 0; at < words.length; at += 1) {
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
-    bytes[at] = state;
+    words[at] = state;
   }
-  return bytes;
+  return new Uint8Array(words.buffer, 0, size);
 }
 
 export const bytesOfText = (text: string): Uint8Array => new TextEncoder().encode(text);
