@@ -7,7 +7,8 @@ import { rootOf } from './locations.js';
 const CODES: { readonly [K in ErrorKind]?: string } = {
   unauthenticated: 'UNAUTHORIZED',
   forbidden: 'DENIED',
-  not_found: 'NAME_UNKNOWN',
+  // of paths alone: what is not there names a code, and for NAME_UNKNOWN clients give up where they would have tried something else
+  not_found: 'UNSUPPORTED',
   method_not_allowed: 'UNSUPPORTED',
   unsupported_media_type: 'UNSUPPORTED',
   too_large: 'SIZE_INVALID',
