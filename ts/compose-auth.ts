@@ -4,7 +4,7 @@ import { AuthManager, type AuthManagerOptions, type TokenSwitch } from './auth/a
 import { DirectoryAccounts } from './auth/directory-accounts.js';
 import { DefaultAuthProvider } from './auth/providers/tokens.js';
 import { deriveKeys, type Keys } from './auth/secret.js';
-import { TrustedPublishers } from './auth/trusted-publishers.js';
+import type { TrustedPublishers } from './auth/trusted-publishers.js';
 import { UserDirectory } from './auth/user-directory.js';
 import type { UserState } from './auth/user-state.js';
 import { USERS_SPACE, userLogKey, userSchema } from './auth/users.js';
@@ -54,7 +54,7 @@ export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
     await manager.init();
     const { ProviderAccounts } = await import('./auth/provider-accounts.js');
     const accounts = new ProviderAccounts(manager, config.authProvider);
-    const trustedPublishers = publishersOf(parts, manager);
+    const trustedPublishers = await publishersOf(parts, manager);
     return {
       manager,
       trustedPublishers,
@@ -84,7 +84,7 @@ export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
   try {
     await manager.init();
     const admin = await ensureAdmin(directory, config.auth?.adminToken);
-    const trustedPublishers = publishersOf(parts, manager);
+    const trustedPublishers = await publishersOf(parts, manager);
     return { manager, trustedPublishers, accounts, keys, directory, space: inMemory ? undefined : space, admin, close };
   } catch (error) {
     await close();
@@ -92,11 +92,12 @@ export async function composeAuth(parts: AuthParts): Promise<OpenAuth> {
   }
 }
 
-function publishersOf({ config, runtime }: AuthParts, manager: AuthManager): TrustedPublishers | undefined {
+async function publishersOf({ config, runtime }: AuthParts, manager: AuthManager): Promise<TrustedPublishers | undefined> {
   const given = config.auth?.trustedPublishers ?? [];
   if (given.length === 0) return undefined;
   // Never from a request: whoever sends it would choose who its identity token was meant for.
   const audience = config.publicUrl === undefined ? '' : `npm:${new URL(config.publicUrl).hostname}`;
+  const { TrustedPublishers } = await import('./auth/trusted-publishers.js');
   return new TrustedPublishers({ publishers: given.map((one) => ({ audience, ...one })), manager, clock: runtime.clock });
 }
 

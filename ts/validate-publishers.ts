@@ -1,6 +1,7 @@
-import { PUBLISHER_ALGORITHMS } from './auth/trusted-publishers.js';
+import type { PublisherAlgorithm } from './auth/trusted-publishers.js';
 import { type Checks, type Fields, isFields } from './validate-checks.js';
 
+const ALGORITHMS: readonly PublisherAlgorithm[] = ['RS256', 'PS256', 'ES256', 'EdDSA'];
 const KEYS = ['issuer', 'audience', 'jwks', 'jwksUrl', 'algorithms', 'claims', 'packages', 'repository', 'user'];
 
 /** `auth.trustedPublishers`. `publicUrl`: there is one, from which audiences follow. */
@@ -26,7 +27,7 @@ function validatePublisher(checks: Checks, path: string, publisher: Fields, publ
   validateKeys(checks, path, publisher);
   const { algorithms = [], claims, packages } = publisher;
   if (!Array.isArray(algorithms)) checks.problem(`${path}.algorithms`, 'must be a list');
-  else for (const [at, one] of algorithms.entries()) checks.oneOf(`${path}.algorithms[${at}]`, one ?? '', PUBLISHER_ALGORITHMS);
+  else for (const [at, one] of algorithms.entries()) checks.oneOf(`${path}.algorithms[${at}]`, one ?? '', ALGORITHMS);
   const patterns = isFields(claims) ? Object.values(claims) : [];
   if (patterns.length === 0 || !patterns.every((one) => typeof one === 'string' && /[^*]/.test(one)))
     checks.problem(

@@ -4,8 +4,7 @@ import { streamToBuffer } from '../lib/streams.js';
 import type { AuthManager } from './auth-manager.js';
 
 /** Algorithms that an issuer may sign with: those whose key cannot be confused with a shared secret. */
-export const PUBLISHER_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
-export type PublisherAlgorithm = (typeof PUBLISHER_ALGORITHMS)[number];
+export type PublisherAlgorithm = 'RS256' | 'PS256' | 'ES256' | 'EdDSA';
 
 /** A build that may publish without a stored token, because its platform says which build it is (OpenID Connect). */
 export interface ITrustedPublisher {

@@ -1,5 +1,4 @@
-import { pipeline, Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { Readable } from 'node:stream';
 import { invalid, RegistryError } from '../errors/registry-error.js';
 import { utf8 } from '../lib/bytes.js';
 import { essenceOf, isJsonType } from '../lib/media-type.js';
@@ -148,17 +147,3 @@ const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] ===
 /** True where the coding still has to be undone: frameworks that hand over bytes may have done so. */
 export const stillEncoded = (source: BodySource, facts: BodyFacts): boolean =>
   facts.gzip && (source.kind === 'stream' || (source.kind === 'bytes' && isGzip(source.bytes)));
-
-/** Gzip undone while it streams (RFC 1952). Throws `invalid` for damaged data; errors of the source pass. Leaving early stops the source. */
-export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const decoder = createGunzip();
-  pipeline(Readable.from(source, { objectMode: false }), decoder, () => undefined);
-  try {
-    for await (const chunk of decoder) yield chunk as Uint8Array;
-  } catch (cause) {
-    if (cause instanceof RegistryError) throw cause;
-    throw invalid('body is not valid gzip', { cause });
-  } finally {
-    decoder.destroy();
-  }
-}

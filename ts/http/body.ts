@@ -3,7 +3,7 @@ import { concat, utf8 } from '../lib/bytes.js';
 import type { Clock } from '../lib/clock.js';
 import { later } from '../lib/later.js';
 import { essenceOf, isJsonType } from '../lib/media-type.js';
-import { type BodyFacts, type BodySource, bodyFacts, bodySource, bodyTaken, gunzip, stillEncoded } from './body-source.js';
+import { type BodyFacts, type BodySource, bodyFacts, bodySource, bodyTaken, stillEncoded } from './body-source.js';
 import type { BodyRule, HeaderBag, RequestBody } from './route.js';
 import { Watchdog } from './watchdog.js';
 
@@ -26,6 +26,7 @@ const PROGRESS_BYTES = 1_024;
 
 /** Most requests have no body. */
 const { methods: reader } = later(() => import('../formats/json-in-turns.js'));
+const unzipper = later(() => import('./gunzip.js'));
 
 const tooLarge = (max: number): RegistryError => new RegistryError('too_large', `body is larger than ${max} bytes`);
 const timedOut = (): RegistryError => new RegistryError('request_timeout', 'the request body did not arrive in time');
@@ -128,7 +129,9 @@ export class IncomingBody implements RequestBody {
       return;
     }
     const raw = source.kind === 'bytes' ? this.given(source.bytes) : this.received(source);
-    yield* stillEncoded(source, facts) ? gunzip(raw) : raw;
+    if (!stillEncoded(source, facts)) return yield* raw;
+    const { gunzip } = await unzipper.load();
+    yield* gunzip(raw);
   }
 
   /** A parsed JSON value as bytes again; of a parsed form nothing but its fields is left. */

@@ -140,7 +140,8 @@ export interface Route {
   readonly once: boolean;
   readonly path: string;
   readonly root: boolean;
-  readonly regexp: RegExp;
+  /** What stands in the placeholders of a path that is this route's. The expression is made when a path that begins so comes: there are many routes. */
+  readonly places: (path: string) => readonly string[] | undefined;
   /** What every path of this route begins with. */
   readonly prefix: string;
   readonly names: readonly string[];
@@ -166,6 +167,7 @@ export const routesOf =
       names.push(name);
       return `(${param.pattern})`;
     });
+    let expression: RegExp | undefined;
     const access =
       Array.isArray(def.access) || ['public', 'authenticated', 'filtered'].includes(def.access as string)
         ? def.access
@@ -176,7 +178,10 @@ export const routesOf =
       once: def.once ?? false,
       path: def.path,
       root: def.root ?? false,
-      regexp: new RegExp(`^${source.join('')}$`),
+      places: (path: string) => {
+        expression ??= new RegExp(`^${source.join('')}$`);
+        return expression.exec(path)?.slice(1);
+      },
       prefix: def.path.split('{')[0],
       names,
       params,

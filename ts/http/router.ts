@@ -72,9 +72,9 @@ function search(routes: readonly Route[], method: string, path: string): Match {
   for (const route of routes) {
     // Most routes are told apart by how they begin.
     if (!path.startsWith(route.prefix) || (route.method !== wanted && allow.has(route.method))) continue;
-    const hit = route.regexp.exec(path);
-    if (!hit) continue;
-    if (route.method === wanted && !(route.once && method === 'HEAD')) return new Hit(route, hit.slice(1));
+    const raw = route.places(path);
+    if (!raw) continue;
+    if (route.method === wanted && !(route.once && method === 'HEAD')) return new Hit(route, raw);
     allow.add(route.method);
     if (route.method === 'GET' && !route.once) allow.add('HEAD');
   }

@@ -93,6 +93,18 @@ export function holdProcess(): { release(): void } {
   return { release: () => clearInterval(handle) };
 }
 
+/**
+ * Work that somebody waits for: without this, a process with nothing else to do would end in the middle of a back-off, quietly and with exit code 0.
+ */
+export async function keepAliveDuring<T>(work: () => Promise<T>): Promise<T> {
+  const hold = holdProcess();
+  try {
+    return await work();
+  } finally {
+    hold.release();
+  }
+}
+
 /** The same for those who hold and let go a thousand times a second: one timer, which keeps nothing alive while nobody holds. */
 export class ProcessHold {
   private handle: ReturnType<typeof setInterval> | undefined;

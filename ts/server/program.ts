@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '../errors/config-error.js';
-import { keepAliveDuring } from '../lib/keep-alive.js';
+import { keepAliveDuring } from '../lib/clock.js';
 import { nearest } from '../lib/nearest.js';
 import { PROTOCOL_TABLE } from '../protocols/index.js';
 import type { CommandFlags } from './command.js';

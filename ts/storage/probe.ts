@@ -5,7 +5,6 @@ import { randomId } from '../lib/ids.js';
 import type { StorageDriver } from './driver.js';
 import { nameHash, probeResultKey, probeScratchPrefix } from './key.js';
 import { isProbed, PROBE_VERSION, type ProbeFinding } from './probe-driver.js';
-import { readBack } from './probe-read-back.js';
 import { StorageError } from './storage-error.js';
 
 export interface CapabilityOptions {
@@ -71,10 +70,16 @@ function toResult(identity: string, findings: readonly ProbeFinding[]): ProbeRes
   return { v: PROBE_VERSION, identity, refusals: of('refusal'), warnings: of('warning') };
 }
 
-function conclude(driver: StorageDriver, result: ProbeResult, remembered: boolean, options: CapabilityOptions): Capability {
+async function conclude(
+  driver: StorageDriver,
+  result: ProbeResult,
+  remembered: boolean,
+  options: CapabilityOptions,
+): Promise<Capability> {
   const full = result.warnings.includes(FULL);
   if (result.refusals.length === 0) return { mode: 'multi', remembered, warnings: result.warnings, full, driver };
   const known = `${nameOf(driver, options)} runs with one writer only, because ${sentences(result.refusals)}`;
+  const { readBack } = await import('./probe-read-back.js');
   return { mode: 'single-writer', remembered, warnings: [known, ...result.warnings], full, driver: readBack(driver) };
 }
 

@@ -7,7 +7,6 @@ import type { UpstreamDocuments } from '../../packages/upstream-format.js';
 import { npmErrors } from './errors.js';
 import { parseName } from './names.js';
 import { NpmOneTimePasswords } from './one-time-password.js';
-import { peopleOf } from './people.js';
 import { npmRoutes } from './routes.js';
 import type { Signer } from './signer.js';
 
@@ -30,7 +29,7 @@ export interface NpmOptions {
 /** One npm repository: its routes and its voice. The packages it is given have `npmSchema`. */
 export function npm(options: NpmOptions): ProtocolInstance {
   const { accounts, repository, trustedPublishers, upstreams, runtime, signer, cacheBytes } = options;
-  const people = peopleOf(accounts);
+  const { people } = later(async () => ({ people: (await import('./people.js')).peopleOf(accounts) })).methods;
   const findUser = (name: string): Promise<string | undefined> => accounts.findUser(name);
   const oneTimePasswords = new NpmOneTimePasswords(accounts);
   const reads = later(async () => {
