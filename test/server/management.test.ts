@@ -183,4 +183,12 @@ describe('the management surface', () => {
       ],
     });
   });
+
+  it('a collection that was meant to be tried, and is not asked for so, is refused', async () => {
+    const { token, ask } = await server();
+    for (const body of [{ dryrun: true }, { dryRun: true, dry_run: true }, { dryRun: 'true' }])
+      expect((await ask('POST', '/gc', token, body)).status).toBe(400);
+    expect((await ask('POST', '/gc?dryRun=true', token)).status).toBe(400);
+    expect((await ask('POST', '/gc', token)).body).toMatchObject({ dryRun: false });
+  });
 });

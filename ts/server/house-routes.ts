@@ -185,8 +185,14 @@ const upkeep = ({ registry }: HouseFacts): readonly Route[] => [
     body: { max: KiB, parse: optionalFields },
     handler: async (call) => {
       await requireOperator(registry, caller(call));
-      const { dryRun = false } = call.body;
+      const { dryRun = false, ...others } = call.body;
       if (typeof dryRun !== 'boolean') throw invalid('dryRun must be true or false');
+      // what was meant to try deletes nothing
+      const [unknown] = Object.keys(others);
+      if (unknown !== undefined || call.query.get('dryRun') !== undefined)
+        throw invalid(
+          `the body may hold dryRun, and nothing else is read${unknown === undefined ? '' : `: ${unknown.slice(0, 40)}`}`,
+        );
       const how = { dryRun, signal: call.signal, onProgress: () => call.progress() };
       const { collectAll } = await import('./house-keeping.js');
       return json({ dryRun, repositories: await collectAll(registry, how) }, 'no-store');
