@@ -16,8 +16,8 @@ export interface OriginOptions extends ConnectionOptions {
 /** One upstream that can be asked. */
 export interface Asked {
   readonly ask: Ask;
-  /** Keeps no connection any more that nobody uses. What is under way goes on, and it can still be asked. */
-  retire(): void;
+  /** Keeps no connection any more that nobody uses. What is under way goes on, and it can still be asked. Resolves when nothing is under way. */
+  retire(): Promise<void>;
   /** Cuts what is under way; nothing can be asked any more. */
   close(): void;
 }
@@ -43,7 +43,7 @@ class HttpOrigin implements Asked {
   private readonly options: OriginOptions;
   private readonly underWay = new Set<Exchange>();
   private closed = false;
-  private retired = false;
+  private retired: (() => void) | undefined;
 
   constructor(upstream: IUpstream, options: OriginOptions) {
     this.places = new Places(upstream);
@@ -75,9 +75,11 @@ class HttpOrigin implements Asked {
     }
   };
 
-  retire(): void {
-    this.retired = true;
-    this.letGo();
+  retire(): Promise<void> {
+    return new Promise((resolve) => {
+      this.retired = resolve;
+      this.letGo();
+    });
   }
 
   close(): void {
@@ -87,7 +89,9 @@ class HttpOrigin implements Asked {
   }
 
   private letGo(): void {
-    if (this.retired && this.underWay.size === 0) this.connections.close();
+    if (!this.retired || this.underWay.size > 0) return;
+    this.connections.close();
+    this.retired();
   }
 
   private async follow(request: UpstreamRequest, { stop }: Exchange): Promise<{ head: Final; response: IncomingMessage }> {

@@ -41,6 +41,7 @@ const unanswered = (): RegistryError =>
 export class Upstreams {
   private readonly parts: UpstreamsParts;
   private readonly open = new Map<string, OpenUpstream>();
+  private readonly retired = new Set<Asked>();
 
   constructor(parts: UpstreamsParts) {
     this.parts = parts;
@@ -71,7 +72,15 @@ export class Upstreams {
 
   close(): void {
     for (const { asked } of this.open.values()) asked.close();
+    for (const asked of this.retired) asked.close();
     this.open.clear();
+  }
+
+  /** What is under way there comes to its end, unless the registry does before. */
+  private retire(id: string, { asked }: OpenUpstream): void {
+    this.open.delete(id);
+    this.retired.add(asked);
+    void asked.retire().then(() => this.retired.delete(asked));
   }
 
   private async ask(question: IUpstreamQuestion): Promise<IProtocolUpstreams | null> {
@@ -99,13 +108,9 @@ export class Upstreams {
     const stamp = JSON.stringify([upstream.url, upstream.auth, upstream.alsoAt, resilience]);
     const known = this.open.get(upstream.id);
     if (known?.stamp === stamp) return known.asked.ask;
-    known?.asked.retire();
-    this.open.delete(upstream.id);
+    if (known) this.retire(upstream.id, known);
     const [oldest] = this.open.size < OPEN_MAX ? [] : this.open;
-    if (oldest) {
-      oldest[1].asked.retire();
-      this.open.delete(oldest[0]);
-    }
+    if (oldest) this.retire(...oldest);
     const asked = askedOf(upstream, resilience, { runtime: this.parts.runtime });
     this.open.set(upstream.id, { stamp, asked });
     return asked.ask;

@@ -197,10 +197,26 @@ describe('npm 38: a provider of the host', () => {
     );
   });
 
+  it('that describes an upstream anew: what is under way there ends with the registry', { timeout: 15_000 }, async () => {
+    let turn = 0;
+    const npm = await providing((_, upstream) => ({
+      ...answering(upstream),
+      upstreams: [{ id: 'main', url: upstream.url, auth: { type: 'bearer', token: `token-${turn++}` } }],
+    }));
+    expect((await npm.get('/a')).status).toBe(200);
+    npm.later(301);
+    npm.upstream.script = ({ path }) => path.endsWith('/a');
+    expect((await npm.get('/a')).status).toBe(200);
+    await until(() => npm.upstream.heard.length === 2, 'the renewal behind the answer');
+    expect((await npm.get('/b')).status).toBe(200);
+    await npm.house.registry.destroy();
+    await until(() => npm.upstream.open() === 0, 'the end of its connections');
+  });
+
   it('with an id for each of many users: few connections are remembered, and all are served', async () => {
     let turn = 0;
     const npm = await providing((_, upstream) => answering(upstream, `for-${turn++}`), { anonymousRead: true });
-    for (let user = 0; user < 400; user++) expect((await npm.house.ask('GET', `/a`)).status).toBe(200);
+    for (let user = 0; user < 290; user++) expect((await npm.house.ask('GET', `/a`)).status).toBe(200);
     expect(npm.upstream.open()).toBeLessThanOrEqual(256 + 16);
   });
 
