@@ -43,6 +43,7 @@ export interface MockRegistry {
 }
 
 const MOUNT = '/some/where';
+const KEPT_MS = 60_000;
 const running = new Set<MockRegistry>();
 afterEveryTest(async () => {
   for (const one of running) await one.stop();
@@ -97,6 +98,8 @@ class Mock implements MockRegistry {
 
   async start(): Promise<void> {
     const server = createServer((request, response) => this.answer(request, response));
+    // whoever keeps a connection is seen to keep it
+    server.keepAliveTimeout = KEPT_MS;
     server.on('connection', (socket) => {
       this.sockets.add(socket);
       socket.on('close', () => this.sockets.delete(socket));
