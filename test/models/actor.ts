@@ -1,5 +1,4 @@
 import type { ListOptions, StorageDriver, WriteBody, WriteOptions } from '../../ts/storage/driver.js';
-import type { Play } from './schedules.js';
 import type { Stage } from './stage.js';
 import { type Asked, digestOf, type Times, type World } from './world.js';
 
@@ -25,6 +24,12 @@ export class Point {
   asked: Asked | undefined;
   /** Of one that is over. */
   end: End | undefined;
+  /** Of one that a phase begins at. */
+  begins: Begin | undefined;
+  /** The other one that takes its place: what comes behind both is the same. */
+  taken: Point | undefined;
+  /** Those whose place this one has taken. */
+  readonly alike = new Set<Point>();
   private static count = 0;
 
   constructor(from?: Point, result?: unknown) {
@@ -55,10 +60,32 @@ export interface End {
   readonly failure: unknown;
 }
 
+/** How a phase begins: whatever those before it have seen, it knows of nothing but `told`. */
+export interface Begin {
+  readonly phase: number;
+  readonly told: unknown;
+}
+
+/** Where a phase of a process begins. */
+export function beginning(phase: number, told: unknown): Point {
+  const point = new Point();
+  point.is('waits', 'begins');
+  point.begins = { phase, told };
+  return point;
+}
+
+/** The beginning of the phase that this point is in. */
+export function beginningOf(point: Point): Point & { readonly begins: Begin } {
+  let at = point;
+  while (at.by) at = at.by.from;
+  if (!at.begins) throw new Error('a point belongs to no phase');
+  return at as Point & { readonly begins: Begin };
+}
+
 /** A step begins with being let go. */
 export const GO = 'go';
 
-/** The real code of one process, somewhere on its way. It is alone on its stage, and what it asks is answered from a world or as it was before. */
+/** The real code of one phase of a process, somewhere on its way. It is alone on its stage, and what it asks is answered from a world or as it was before. */
 export class Actor {
   at: Point;
   private readonly stage: Stage;
@@ -72,10 +99,10 @@ export class Actor {
   /** What went wrong with an answer: the code may take the error for the store's. */
   private broken: Error | undefined;
 
-  constructor(stage: Stage, play: Play, names: readonly string[], index: number, root: Point, onNew: Actor['onNew']) {
+  constructor(stage: Stage, index: number, name: string, script: () => Promise<unknown>, root: Point, onNew: Actor['onNew']) {
     this.stage = stage;
     this.index = index;
-    this.name = names[index] as string;
+    this.name = name;
     this.at = root;
     this.onNew = onNew;
     this.times = timesOf(stage);
@@ -83,7 +110,7 @@ export class Actor {
     stage.clock.shows = (which) => this.ask({ method: 'look', which, text: which }) as number;
     void stage
       .step(this.name, 'begins')
-      .then(play.scripts[this.name])
+      .then(script)
       .then(
         (answer) => {
           this.end = { answer, failure: undefined };

@@ -146,8 +146,19 @@ export class Images {
   }
 
   async collect(grace: number): Promise<void> {
+    await this.drop(grace);
+    await this.sweep(grace);
+  }
+
+  /** The half of a collection that ends the right to serve what nothing names. */
+  async drop(grace: number): Promise<void> {
     const { driver, space, mutants } = this;
     await collectImages({ driver, space, features: {}, grace, onFault: thrown, mutants });
+  }
+
+  /** The half that takes the bytes away. */
+  async sweep(grace: number): Promise<void> {
+    const { driver, space, mutants } = this;
     await collectGarbage({ driver, logs: keyedLogs(space), inventory: ociInventory, grace, onFault: thrown, mutants });
   }
 

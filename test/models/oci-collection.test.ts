@@ -1,6 +1,7 @@
+import type { StorageDriver } from '../../ts/storage/driver.js';
 import { checkEveryState, type Mutants } from './check.js';
 import { type Images, imagesOn } from './images.js';
-import type { Scenario } from './schedules.js';
+import type { Scenario, Script } from './schedules.js';
 import type { Stage } from './stage.js';
 
 const HOUR = 60 * 60 * 1000;
@@ -69,6 +70,54 @@ const collection =
             'pusher 2': () => pusher(two, '2'),
             deleter: async () => void (await deleter.untag('old', 'layer')),
             collector: () => collector.collect(0),
+          },
+          processes,
+        ),
+      };
+    },
+    ends: (stage, told) => whole(stage, told['pusher 1'] || told['pusher 2'] ? ['layer'] : []),
+  });
+
+/**
+ * Two pushers, two collectors, and a layer that nothing names any more. Who is among `asked` has heard before that it is here, the others that it is not:
+ * sooner than any collector has dropped it, which is more than can happen. Each request, and each half of a collection, comes to an instance that knows
+ * nothing of the one before, as behind a load balancer; what instances remember the other scenarios have.
+ */
+const beside =
+  (name: string, processes: readonly string[], asked: readonly string[]) =>
+  (mutants: Mutants): Scenario => ({
+    name,
+    processes,
+    async play(stage) {
+      const before = await imagesOn(stage, 'before', stage.store, NONE);
+      await push(before, 'old', 'layer');
+      await before.untag('old', 'layer');
+      const open = async (process: string, phase: string) => {
+        const driver: StorageDriver = processes.includes(process) ? stage.driver(process) : stage.store;
+        // The walk over packages is given pages of one key: it then looks at no more of a log than it needs.
+        const list: StorageDriver['list'] = (prefix, options) =>
+          driver.list(prefix, prefix === 'log/r/' ? { ...options, limit: 1 } : options);
+        const images = await imagesOn(stage, `${process} ${phase}`, Object.assign(Object.create(driver), { list }), mutants);
+        await images.has('layer');
+        return images;
+      };
+      const pusher = async (tag: string): Promise<Script> => {
+        const name = `pusher ${tag}`;
+        const [brings, names] = [await open(name, 'brings'), await open(name, 'names')];
+        const named = async (isHere: unknown) => isHere === true && heard(await names.tag(tag, 'layer'));
+        return asked.includes(name) ? () => named(true) : [() => brings.push('layer').then(heard), named];
+      };
+      const collector = async (number: number): Promise<Script> => {
+        const [drops, sweeps] = [await open(`collector ${number}`, 'drops'), await open(`collector ${number}`, 'sweeps')];
+        return [() => drops.drop(0), () => sweeps.sweep(0)];
+      };
+      return {
+        scripts: chosen(
+          {
+            'pusher 1': await pusher('1'),
+            'pusher 2': await pusher('2'),
+            'collector 1': await collector(1),
+            'collector 2': await collector(2),
           },
           processes,
         ),
@@ -159,9 +208,20 @@ checkEveryState(grace('images-brought', ['bringer', 'collector', 'time']), ['age
 checkEveryState(finishing(['layer']), ['finish-unsealed']);
 checkEveryState(finishing(['lay', 'er']), []);
 
+checkEveryState(beside('collector-of-one', ['pusher 1', 'collector 1'], []), ['delete-before-drop', 'manifest-unchecked']);
+const COLLECTORS = ['collector 1', 'collector 2'];
+checkEveryState(beside('collectors-of-asked', ['pusher 1', ...COLLECTORS], ['pusher 1']), [
+  'delete-before-drop',
+  'manifest-unchecked',
+]);
+
 /** Hundreds of thousands of states each; what their mutants do the smaller ones above notice. */
 const LARGE = { large: true };
 checkEveryState(collection('images-of-two', PUSHERS), [], LARGE);
 checkEveryState(collection('images', ['pusher 1', 'pusher 2', 'deleter', 'collector']), [], LARGE);
+const BESIDE = ['pusher 1', 'pusher 2', ...COLLECTORS];
+checkEveryState(beside('collectors-asked', BESIDE, ['pusher 1', 'pusher 2']), [], LARGE);
+checkEveryState(beside('collectors-half-asked', BESIDE, ['pusher 1']), [], LARGE);
+checkEveryState(beside('collectors', BESIDE, []), [], { ...LARGE, most: 60_000 });
 /** More than 1,757,000 states: after so many, six minutes of a processor's time, it was given up. Its halves are seen whole above. */
 checkEveryState(grace('images-grace', ['finder', 'bringer', 'collector', 'time']), [], { ...LARGE, most: 60_000 });

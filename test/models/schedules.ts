@@ -1,9 +1,18 @@
 import { Stage, settled } from './stage.js';
 
+/** One thing that a process does. It hears what the one before it has answered, and must know nothing else of what that one did. */
+export type Phase = (told: unknown) => Promise<unknown>;
+
+/** All that a process does: one thing, or one after the other, each as an instance of the code that has no memory of what was before. */
+export type Script = Phase | readonly Phase[];
+
+export const phasesOf = (script: Script | undefined): readonly Phase[] =>
+  script === undefined ? [] : typeof script === 'function' ? [script] : script;
+
 /** What a scenario says after every step and at the end: what is wrong, if anything is. */
 export interface Play {
-  /** What each process does; what it answers is what `Scenario.ends` hears of it. */
-  readonly scripts: Readonly<Record<string, () => Promise<unknown>>>;
+  /** What each process does; what its last phase answers is what `Scenario.ends` hears of it. */
+  readonly scripts: Readonly<Record<string, Script>>;
   violated?(finished: boolean): string | undefined;
   /** Looks at what is stored once all is over, outside the schedule. */
   afterwards?(): Promise<string | undefined>;
@@ -48,9 +57,7 @@ export async function run(
   const told: Record<string, unknown> = {};
   let failure: unknown;
   for (const [name, script] of Object.entries(play.scripts)) {
-    const done = stage
-      .step(name, 'begins')
-      .then(script)
+    const done = acted(stage, name, phasesOf(script))
       .then((answer) => {
         told[name] = answer;
       })
@@ -77,6 +84,15 @@ export async function run(
   if (steps.length >= MAX_STEPS) return { wrong: 'does not come to an end', trace: stage.trace, steps };
   const wrong = play.violated?.(true) ?? (await play.afterwards?.()) ?? (await scenario.ends?.(stage, told));
   return { wrong, trace: stage.trace, steps };
+}
+
+async function acted(stage: Stage, name: string, phases: readonly Phase[]): Promise<unknown> {
+  let told: unknown;
+  for (const phase of phases) {
+    await stage.step(name, 'begins', true);
+    told = await phase(told);
+  }
+  return told;
 }
 
 /** Set-up runs without a schedule: its steps are released as they come. */

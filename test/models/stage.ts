@@ -12,6 +12,7 @@ import { SimpleStore } from '../log/simple-store.js';
 
 interface Waiting {
   readonly label: string;
+  readonly last: boolean;
   readonly go: () => void;
 }
 
@@ -108,18 +109,24 @@ export class Stage {
     this.histories.set(process, mix(this.histories.get(process) ?? 7, what));
   }
 
-  step(process: string, label: string): Promise<void> {
+  /** `last`: only when the process has nothing else to do. */
+  step(process: string, label: string, last = false): Promise<void> {
     return new Promise((go) => {
       const queue = this.waiting.get(process) ?? [];
-      queue.push({ label, go });
+      queue.push({ label, last, go });
       this.waiting.set(process, queue);
     });
   }
 
   /** What the process asks for with its next step; undefined: nothing, it is over or sleeps. */
   asks(process: string): string | undefined {
-    const queue = this.waiting.get(process) ?? [];
+    const queue = this.next(process);
     return queue.length === 0 ? undefined : queue.map(({ label }) => label).join(', ');
+  }
+
+  private next(process: string): readonly Waiting[] {
+    const queue = this.waiting.get(process) ?? [];
+    return queue.some(({ last }) => !last) ? queue.filter(({ last }) => !last) : queue;
   }
 
   /** Indices of the processes that could take a step now. */
@@ -137,8 +144,11 @@ export class Stage {
   /** Releases one step: what the process has asked for at the same time counts as one. */
   async release(index: number): Promise<void> {
     const name = this.names[index] as string;
-    const queue = this.waiting.get(name) ?? [];
-    this.waiting.set(name, []);
+    const queue = this.next(name);
+    this.waiting.set(
+      name,
+      (this.waiting.get(name) ?? []).filter((one) => !queue.includes(one)),
+    );
     // what a process does may depend on when it does it
     for (const { label } of queue) this.saw(name, `${label} at ${this.clock.mono}`);
     this.trace.push(`${name}: ${queue.map(({ label }) => label).join(', ')}`);

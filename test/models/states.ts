@@ -1,7 +1,7 @@
-import { Actor, type Edge, GO, Point } from './actor.js';
-import { type Play, prepare, replay, type Scenario, type Told } from './schedules.js';
+import { Actor, beginning, beginningOf, type Edge, GO, type Point } from './actor.js';
+import { type Play, phasesOf, prepare, replay, type Scenario, type Told } from './schedules.js';
 import { Stage } from './stage.js';
-import { type Asked, meets, mixed, touchCount, World } from './world.js';
+import { type Asked, createdBy, meets, mixed, reading, touchCount, World } from './world.js';
 
 /** How a state was reached: who took the last step, and what was before. */
 interface Way {
@@ -18,6 +18,7 @@ interface State {
 
 /** What is touched, as bits. */
 class Touches {
+  readonly numbers: number[] = [];
   private words = new Uint32Array(8);
 
   has(number: number): boolean {
@@ -25,6 +26,7 @@ class Touches {
   }
 
   add(number: number): void {
+    this.numbers.push(number);
     const word = number >>> 5;
     if (word >= this.words.length) {
       const words = new Uint32Array(word * 2);
@@ -34,10 +36,13 @@ class Touches {
     this.words[word] = (this.words[word] ?? 0) | (1 << (number & 31));
   }
 
-  overlaps({ words }: Touches): boolean {
+  common({ words }: Touches): number[] {
     const length = Math.min(words.length, this.words.length);
-    for (let i = 0; i < length; i += 1) if (((this.words[i] as number) & (words[i] as number)) !== 0) return true;
-    return false;
+    const common: number[] = [];
+    for (let i = 0; i < length; i += 1)
+      for (let bits = (this.words[i] as number) & (words[i] as number); bits !== 0; bits &= bits - 1)
+        common.push(i * 32 + 31 - Math.clz32(bits & -bits));
+    return common;
   }
 }
 
@@ -95,13 +100,18 @@ class Explorer {
   private readonly reduced: boolean;
   private readonly roots: readonly Point[];
   private readonly live = new Map<Point, Actor>();
-  private readonly overs = new Map<string, Point>();
+  /** What a process still does behind a point, where that is settled already. */
+  private readonly tails = new Map<Point, string>();
+  /** The point that stands for those with the same tail; behind the end of a phase, where the next begins. */
+  private readonly alike = new Map<string, Point>();
   private readonly futures = new Map<Point, Future>();
   private readonly footprints = new Map<string, Footprint>();
   private readonly stack: State[] = [];
   private readonly reopened: (Way | undefined)[] = [];
   private readonly seen = new Set<number>();
   private first: World | undefined;
+  /** How many each process has. */
+  private phases: readonly number[] = [];
   runs = 0;
   steps = 0;
   ends = 0;
@@ -109,11 +119,7 @@ class Explorer {
   constructor(scenario: Scenario, { reduced = true }: Search) {
     this.scenario = scenario;
     this.reduced = reduced;
-    this.roots = scenario.processes.map(() => {
-      const root = new Point();
-      root.is('waits', 'begins');
-      return root;
-    });
+    this.roots = scenario.processes.map(() => beginning(0, undefined));
   }
 
   get states(): number {
@@ -121,7 +127,8 @@ class Explorer {
   }
 
   async explore(limit: number): Promise<Pick<Found, 'complete' | 'wrong'> & { readonly way?: Way | undefined }> {
-    const [stage] = await this.prepared();
+    const [stage, { scripts }] = await this.prepared();
+    this.phases = this.scenario.processes.map((name) => phasesOf(scripts[name]).length);
     this.first = World.of(stage);
     this.push({ points: this.roots, world: this.first, way: undefined });
     for (let state = this.next(); state; state = this.next()) {
@@ -181,23 +188,45 @@ class Explorer {
       const actor = await this.actorAt(from, index);
       world = state.world.copy();
       to = await actor.step(world);
-      if (to.kind === 'waits') this.live.set(to, actor);
-      const oldest = this.live.size > LIVE ? this.live.keys().next().value : undefined;
-      if (oldest) this.live.delete(oldest);
+      await this.lookAhead(to, actor, world);
     }
     const points = [...state.points];
     points[index] = this.merged(to, index);
     return { points, world, way: { index, before: state.way } };
   }
 
-  /** Of processes that are over only what they have answered matters. */
+  /** The point that stands for this one and for all others of the process that nothing tells apart any more. */
   private merged(point: Point, index: number): Point {
-    if (point.kind !== 'over') return point;
-    const text = `${index} ${point.text}`;
-    const known = this.overs.get(text);
-    if (known) return known;
-    this.overs.set(text, point);
-    return point;
+    if (point.taken) return point.taken;
+    const tail = this.tails.get(point);
+    if (tail === undefined) return point;
+    const { phase } = beginningOf(point).begins;
+    const text = `${index} ${phase} ${tail}`;
+    const more = point.kind === 'over' && phase + 1 < (this.phases[index] as number) && point.end?.failure === undefined;
+    const known = this.alike.get(text) ?? (more ? beginning(phase + 1, point.end?.answer) : point);
+    this.alike.set(text, known);
+    point.taken = known;
+    if (known === point) return known;
+    known.alike.add(point);
+    for (const number of this.future(known).touches.numbers) this.mayCome(point, number);
+    return known;
+  }
+
+  /** Whether what a process still does is the same whatever it is answered: what it has seen before no longer matters then. */
+  private async lookAhead(point: Point, actor: Actor, world: World): Promise<void> {
+    if (point.kind === 'over') this.tails.set(point, point.text);
+    else if (point.text.split(', ').every((asked) => asked.startsWith('delete '))) {
+      const next = await actor.step(world.copy());
+      await this.lookAhead(next, actor, world);
+      const tail = this.tails.get(next);
+      if (tail !== undefined) this.tails.set(point, `${point.text}, then ${tail}`);
+    } else this.keep(point, actor);
+  }
+
+  private keep(point: Point, actor: Actor): void {
+    this.live.set(point, actor);
+    const oldest = this.live.size > LIVE ? this.live.keys().next().value : undefined;
+    if (oldest) this.live.delete(oldest);
   }
 
   private async actorAt(point: Point, index: number): Promise<Actor> {
@@ -208,26 +237,41 @@ class Explorer {
     }
     this.runs += 1;
     const [stage, play] = await this.prepared();
-    const root = this.roots[index] as Point;
-    const actor = new Actor(stage, play, this.scenario.processes, index, root, (edge, world) => this.learn(edge, world));
+    const root = beginningOf(point);
+    const { phase, told } = root.begins;
+    const name = this.scenario.processes[index] as string;
+    const script = async () => phasesOf(play.scripts[name])[phase]?.(told);
+    const actor = new Actor(stage, index, name, script, root, (edge, world) => this.learn(edge, world));
     await actor.replay(point);
     return actor;
   }
 
-  /** A process was seen to do something new: all points before it may lead there, and whoever relied on the contrary looks again. */
+  /** A process was seen to do something new. */
   private learn(edge: Edge, world: World): void {
-    for (const number of world.latest())
-      for (let at: Point | undefined = edge.from; at; at = at.by?.from) {
-        if (at.kind !== 'waits') continue;
-        const { touches, relied } = this.future(at);
-        if (touches.has(number)) break;
-        touches.add(number);
-        for (const [footprint, ways] of relied) {
-          if (!footprint.meets(number)) continue;
-          relied.delete(footprint);
-          for (const way of ways) this.reopened.push(way);
-        }
+    for (const number of world.latest()) this.mayCome(edge.from, number);
+  }
+
+  /** All points before this one may lead there. */
+  private mayCome(point: Point, number: number): void {
+    const chains = [point];
+    for (let last = chains.pop(); last; last = chains.pop())
+      for (let at: Point | undefined = last; at; at = at.by?.from) {
+        if (at.kind === 'waits' && !this.isNews(at, number)) break;
+        chains.push(...at.alike);
       }
+  }
+
+  /** Whether it was not known that this may come behind a point. Whoever relied on that looks again. */
+  private isNews(point: Point, number: number): boolean {
+    const { touches, relied } = this.future(point);
+    if (touches.has(number)) return false;
+    touches.add(number);
+    for (const [footprint, ways] of relied) {
+      if (!footprint.meets(number)) continue;
+      relied.delete(footprint);
+      for (const way of ways) this.reopened.push(way);
+    }
+    return true;
   }
 
   private future(point: Point): Future {
@@ -237,14 +281,16 @@ class Explorer {
   }
 
   /** Nothing that the others may do, now or later, meets this step. */
-  private alone({ points, way }: State, index: number, touched: readonly number[]): boolean {
+  private alone({ points, world, way }: State, index: number, touched: readonly number[]): boolean {
     const own = [...new Set(touched)].sort((a, b) => a - b);
     const text = own.join();
     const footprint = this.footprints.get(text) ?? new Footprint(own);
     this.footprints.set(text, footprint);
     const met = footprint.meeting();
     const others = points.flatMap((point, i) => (i !== index && point.kind === 'waits' ? [this.future(point)] : []));
-    if (others.some(({ touches }) => touches.overlaps(met))) return false;
+    // who creates what is there only looks at it; that somebody takes it away first would be seen by itself
+    const isVain = (key: string | undefined): boolean => key !== undefined && world.has(key) && !footprint.meets(reading(key));
+    if (others.some(({ touches }) => touches.common(met).some((number) => !isVain(createdBy(number))))) return false;
     for (const { relied } of others) {
       const ways = relied.get(footprint);
       if (ways) ways.push(way);

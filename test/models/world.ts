@@ -63,30 +63,55 @@ export function mixed(one: number, other: number, seed: number): number {
   return h ^ (h >>> 15);
 }
 
-type Way = 'reads' | 'lists' | 'writes';
+/** `creates`: a write that is none where the key is taken. `deletes` tells nobody whether there was anything. */
+type Way = 'reads' | 'lists' | 'writes' | 'creates' | 'deletes';
 
-/** What one question looks at or changes: by number, and which of them meet, so that it matters which comes first. */
-const touches: { readonly way: Way; readonly key: string }[] = [];
+/** What one question looks at or changes. */
+interface Touch {
+  readonly way: Way;
+  /** Of a list its prefix. */
+  readonly key: string;
+  /** Of a list: what lies behind `after` up to `last`, and no more, has been looked at. */
+  readonly after: string;
+  readonly last: string | undefined;
+}
+
+/** By number. */
+const touches: Touch[] = [];
 const touchNumbers = new Map<string, number>();
 const TIME = 'the time';
 
-function touch(way: Way, key: string): number {
-  const text = `${way} ${key}`;
+function touch(way: Way, key: string, after = '', last?: string): number {
+  const text = `${way} ${key} ${after} ${last}`;
   const known = touchNumbers.get(text);
   if (known !== undefined) return known;
   touchNumbers.set(text, touches.length);
-  return touches.push({ way, key }) - 1;
+  return touches.push({ way, key, after, last }) - 1;
 }
 
 export const touchCount = (): number => touches.length;
 
+const changes = ({ way }: Touch): boolean => way !== 'reads' && way !== 'lists';
+const isListed = ({ key, after, last }: Touch, found: string): boolean =>
+  found.startsWith(key) && found > after && (last === undefined || found <= last);
+
+/** Whether it matters which of the two comes first. */
 export function meets(one: number, other: number): boolean {
   const [a, b] = [touches[one], touches[other]];
-  if (!a || !b || (a.way !== 'writes' && b.way !== 'writes')) return false;
-  if (a.way === 'lists') return b.key.startsWith(a.key);
-  if (b.way === 'lists') return a.key.startsWith(b.key);
+  if (!a || !b || (!changes(a) && !changes(b)) || (a.way === 'deletes' && b.way === 'deletes')) return false;
+  if (a.way === 'lists') return isListed(a, b.key);
+  if (b.way === 'lists') return isListed(b, a.key);
   return a.key === b.key;
 }
+
+/** The key that is created with this touch, if it is one that creates. */
+export function createdBy(number: number): string | undefined {
+  const found = touches[number];
+  return found?.way === 'creates' ? found.key : undefined;
+}
+
+/** Of who looks at this key. */
+export const reading = (key: string): number => touch('reads', key);
 
 /** What is stored at one moment, and what time it is. */
 export class World {
@@ -116,6 +141,10 @@ export class World {
 
   copy(): World {
     return new World(this.objects, this.times, this.one, this.two);
+  }
+
+  has(key: string): boolean {
+    return this.objects.has(key);
   }
 
   /** Makes the stage look like this. */
@@ -166,7 +195,7 @@ export class World {
           this.touched.push(touch('reads', key));
           return EXISTS;
         }
-        this.touched.push(touch('writes', key), touch('reads', TIME));
+        this.touched.push(touch(ifAbsent ? 'creates' : 'writes', key), touch('reads', TIME));
         this.put(key, bytes, this.times.store, digest);
         return WRITTEN;
       }
@@ -185,7 +214,6 @@ export class World {
   }
 
   private list(prefix: string, after: string, limit: number): Answer {
-    this.touched.push(touch('lists', prefix));
     const keys: string[] = [];
     for (const key of this.objects.keys()) if (key.startsWith(prefix) && key > after) keys.push(key);
     keys.sort();
@@ -194,8 +222,11 @@ export class World {
       return { key, size: bytes.byteLength, modified };
     });
     const last = objects.at(-1);
+    // that there is more is part of the answer
+    this.touched.push(touch('lists', prefix, after, keys[limit]));
     const result: ListPage = keys.length > limit && last ? { objects, next: last.key } : { objects };
-    return { known: objects.map(({ key, size, modified }) => `${numberOf(key)} ${size} ${modified}`).join(), result };
+    const known = objects.map(({ key, size, modified }) => `${numberOf(key)} ${size} ${modified}`);
+    return { known: `${known.join()}${result.next === undefined ? '' : ' and more'}`, result };
   }
 
   private own(): Map<string, Stored> {
@@ -220,7 +251,7 @@ export class World {
   }
 
   private remove(key: string): void {
-    this.touched.push(touch('writes', key));
+    this.touched.push(touch('deletes', key));
     const before = this.objects.get(key);
     if (!before) return;
     this.toggle(key, before.id);
