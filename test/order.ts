@@ -47,16 +47,33 @@ const LONGEST: readonly string[] = [
   'server/serve.test.ts',
   'proof/oci-bad-input.test.ts',
   'proof/bad-input.test.ts',
+  'package/package.test.ts',
+  'fuzz/bombs.test.ts',
+  'protocols/npm/large-documents.test.ts',
+  'hosts/node-http.test.ts',
+  'readme/samples.test.ts',
+  'server/workers.test.ts',
+  'server/signs-of-life.test.ts',
+  'models/own-markers.test.ts',
+  'models/feed.test.ts',
+  'proof/oci-races.test.ts',
+  'proof/secrets.test.ts',
+  'storage/s3-upload.test.ts',
+  'hosts/public-api.test.ts',
+  'hosts/worker.test.ts',
 ];
 
 const rank = new Map(LONGEST.map((name, at) => [name, at]));
 
-/** Long files first, then those that have a process to themselves, then the others: who shares a process goes on in it only while nobody else is next. */
+/**
+ * Those that have a process to themselves, then the others: a process that several share is ended when another kind is next, and the one after it reads all
+ * sources again. Among either the long ones first.
+ */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const [long, rest]: [TestSpecification[], TestSpecification[]] = [[], []];
-    const at = (file: TestSpecification): number | undefined => rank.get(relative(`${this.ctx.config.root}/test`, file.moduleId));
-    for (const file of files) (at(file) === undefined ? rest : long).push(file);
-    return [...long.sort((a, b) => (at(a) ?? 0) - (at(b) ?? 0)), ...(await super.sort(rest))];
+    const rankOf = ({ moduleId }: TestSpecification): number =>
+      rank.get(relative(`${this.ctx.config.root}/test`, moduleId)) ?? LONGEST.length;
+    const shares = ({ project }: TestSpecification): number => (project.name === 'alone' ? 0 : 1);
+    return (await super.sort(files)).sort((a, b) => shares(a) - shares(b) || rankOf(a) - rankOf(b));
   }
 }

@@ -16,8 +16,8 @@ export default defineConfig({
     globalSetup: ['test/build-before.ts'],
     setupFiles: ['test/set-up.ts'],
     pool: 'forks',
-    // on two cores vitest would use one: much of what runs here waits for other processes
-    maxWorkers: 2,
+    // On two cores vitest would use one, and much of what runs here waits for other processes. What CI runs beside keeps both cores busy by itself.
+    maxWorkers: process.env['REQUIRE_CLIENTS'] === '1' ? 2 : 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     dangerouslyIgnoreUnhandledErrors: false,
@@ -25,7 +25,7 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     projects: [
       { extends: true, test: { name: 'alone', include: alone } },
-      // A process for each of the others would cost more than most of them do: two processes take them one after the other.
+      // A process for each of the others would cost more than most of them do: as many processes as workers take them one after the other.
       { extends: true, test: { name: 'together', include: ['test/**/*.test.ts'], exclude: alone, isolate: false } },
     ],
   },
