@@ -13,6 +13,7 @@ import { SPELLINGS, type Use } from './requests.js';
 
 const WHOLE = process.env['REQUIRE_CLIENTS'] === '1';
 const SHARE = 8;
+if (!WHOLE) console.log(`shortened: the management surface is asked one spelling in ${SHARE}; REQUIRE_CLIENTS=1 asks all`);
 /** A name in these paths is one segment: its slash is always an escape. The house's own words are not looked for behind escapes. */
 const ONE_SEGMENT = SPELLINGS.filter(({ title }) => title !== 'N16: a slash').map((spelling) =>
   spelling.title.startsWith('N8') ? { ...spelling, loose: true } : spelling,
