@@ -26,6 +26,8 @@ export async function startRoundRobin(): Promise<RoundRobin> {
     res.on('close', () => onward.destroy());
     pipeline(req, onward, () => undefined);
   });
+  // Answers say how long a target keeps connections: ours end no sooner, or a request would meet one that is just being closed.
+  server.keepAliveTimeout = 70_000;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const proxy: RoundRobin = { url: `http://127.0.0.1:${port}`, targets: [], stop: () => stop(server, agent) };
