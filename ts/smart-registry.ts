@@ -92,7 +92,8 @@ export class SmartRegistry implements RawHandler {
       const { toFetchHandler } = await import('./http/fetch-host.js');
       return { fetch: toFetchHandler(this, { runtime: this.runtime }) };
     });
-    this.fetch = methods.fetch;
+    // Deno hands the request only to functions that say they have a parameter.
+    this.fetch = (request) => methods.fetch(request);
   }
 
   /**

@@ -222,7 +222,7 @@ checkEveryState(collection('images', ['pusher 1', 'pusher 2', 'deleter', 'collec
 const BESIDE = ['pusher 1', 'pusher 2', ...COLLECTORS];
 checkEveryState(beside('collectors-asked', BESIDE, ['pusher 1', 'pusher 2']), [], LARGE);
 /** With a pusher who brings the layer the end was not seen: a quarter of an hour of a processor's time was not enough. */
-checkEveryState(beside('collectors-half-asked', BESIDE, ['pusher 1']), [], { ...LARGE, most: 60_000 });
-checkEveryState(beside('collectors', BESIDE, []), [], { ...LARGE, most: 60_000 });
+checkEveryState(beside('collectors-half-asked', BESIDE, ['pusher 1']), [], { ...LARGE, most: 20_000 });
+checkEveryState(beside('collectors', BESIDE, []), [], { ...LARGE, most: 20_000 });
 /** More than 1,757,000 states: after so many, six minutes of a processor's time, it was given up. Its halves are seen whole above. */
 checkEveryState(grace('images-grace', ['finder', 'bringer', 'collector', 'time']), [], { ...LARGE, most: 60_000 });
