@@ -6,11 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SmartRegistry, streamToBuffer, streamToJson } from '../../ts/index.js';
 import { publishBody } from '../server/publish.js';
+import { ask, SECRET, TOKEN } from './npm-site.js';
 
 const CHILD = fileURLToPath(new URL('killed-publisher.mjs', import.meta.url));
 const BUILT = existsSync(fileURLToPath(new URL('../../dist/index.js', import.meta.url)));
-const SECRET = 'n7Qw2-ePz9Lk4-vTx8Rb3-mYs6Hd1-gUj5Fc0';
-const TOKEN = 'an-operators-own-token-K7xQ2mP9vR4w';
 const POINTS = process.env['REQUIRE_CLIENTS'] ? 36 : 8;
 if (POINTS < 36) console.log(`shortened: ${POINTS} processes killed; REQUIRE_CLIENTS=1 kills 36`);
 const WHEN = ['before', 'during', 'behind'] as const;
@@ -32,17 +31,6 @@ function publishAndDie(version: string, at: number, when: string): Promise<{ rea
       out += String(chunk);
     });
     child.on('close', (_, signal) => resolve({ out, killed: signal === 'SIGKILL' }));
-  });
-}
-
-async function ask(registry: SmartRegistry, method: string, path: string, body?: string) {
-  return registry.handleRequest({
-    method,
-    path,
-    rawUrl: path,
-    headers: { host: 'packages.example', authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
-    query: {},
-    ...(body === undefined ? {} : { body }),
   });
 }
 

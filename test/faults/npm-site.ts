@@ -7,8 +7,8 @@ import { MemoryDriver } from '../../ts/storage/drivers/memory.js';
 import type { FaultyAbility, FaultyDriver } from '../../ts/testing/index.js';
 import type { IUpstreamProvider } from '../../ts/upstream/provider.js';
 
-const TOKEN = 'an-operators-own-token-K7xQ2mP9vR4w';
-const SECRET = 'n7Qw2-ePz9Lk4-vTx8Rb3-mYs6Hd1-gUj5Fc0';
+export const TOKEN = 'an-operators-own-token-K7xQ2mP9vR4w';
+export const SECRET = 'n7Qw2-ePz9Lk4-vTx8Rb3-mYs6Hd1-gUj5Fc0';
 
 export type Stored = readonly (readonly [string, Uint8Array])[];
 

@@ -22,6 +22,13 @@ async function push(images: Images, tag: string, layer: string): Promise<boolean
   return heard(await images.tag(tag, layer));
 }
 
+/** An image has brought the layer; it may be gone again. */
+async function broughtBefore(stage: Stage, isGone: boolean): Promise<void> {
+  const before = await imagesOn(stage, 'before', stage.store, NONE);
+  await push(before, 'old', 'layer');
+  if (isGone) await before.untag('old', 'layer');
+}
+
 /** Reads as somebody who comes when all is over. */
 async function whole(stage: Stage, layers: Iterable<string>): Promise<string | undefined> {
   const later = await imagesOn(stage, 'later', stage.store, NONE);
@@ -46,9 +53,7 @@ const collection =
     name,
     processes,
     async play(stage) {
-      const before = await imagesOn(stage, 'before', stage.store, NONE);
-      await push(before, 'old', 'layer');
-      if (!processes.includes('deleter')) await before.untag('old', 'layer');
+      await broughtBefore(stage, !processes.includes('deleter'));
       const open = (name: string) => imagesOn(stage, name, processes.includes(name) ? stage.driver(name) : stage.store, mutants);
       const [one, two, deleter, collector] = [
         await open('pusher 1'),
@@ -89,9 +94,7 @@ const beside =
     name,
     processes,
     async play(stage) {
-      const before = await imagesOn(stage, 'before', stage.store, NONE);
-      await push(before, 'old', 'layer');
-      await before.untag('old', 'layer');
+      await broughtBefore(stage, true);
       const open = async (process: string, phase: string) => {
         const driver: StorageDriver = processes.includes(process) ? stage.driver(process) : stage.store;
         // The walk over packages is given pages of one key: it then looks at no more of a log than it needs.
